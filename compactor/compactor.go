@@ -1,0 +1,131 @@
+// Package compactor turns the log of an instance into its table: it folds the
+// tail into sorted, partitioned data files, merges small files into large ones,
+// drops what retention has passed, and sweeps what nobody reads any more.
+//
+// It works in steps. Each step writes new objects, which nobody sees, and then
+// commits one snapshot that names them and drops what they replace; a crash
+// before that leaves orphans for the sweeper, and nothing else ever needs to be
+// undone. Two compactors at once do no harm: at most one of two steps that touch
+// the same files is committed.
+package compactor
+
+import (
+	"context"
+	"time"
+
+	"github.com/firnlog/firn/layout/chain"
+	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/snapshot"
+)
+
+// Compactor compacts the instances of a bucket.
+type Compactor struct {
+	Log *commitlog.Log
+	// TargetBytes is the size towards which data files are merged; 0 means
+	// DefaultTarget.
+	TargetBytes int64
+	// Progress, when set, is called after each step with what was done so far.
+	Progress func(instance string, r Report)
+}
+
+// DefaultTarget is the size of data files, in bytes, that merges aim at.
+const DefaultTarget = 256 << 20
+
+// Report says what a run did to an instance.
+type Report struct {
+	Commits      int64 `json:"commits"`       // commits folded
+	Events       int64 `json:"events"`        // events folded
+	FilesWritten int64 `json:"files_written"` // data files, by folds and merges
+	FilesMerged  int64 `json:"files_merged"`  // data files replaced by merges
+	FilesExpired int64 `json:"files_expired"` // data files dropped by retention
+	BytesWritten int64 `json:"bytes_written"` // of data files
+	Swept        int64 `json:"swept"`         // objects deleted
+}
+
+// add sums up two reports.
+func (r *Report) add(o Report) {
+	r.Commits += o.Commits
+	r.Events += o.Events
+	r.FilesWritten += o.FilesWritten
+	r.FilesMerged += o.FilesMerged
+	r.FilesExpired += o.FilesExpired
+	r.BytesWritten += o.BytesWritten
+	r.Swept += o.Swept
+}
+
+// step is one piece of work towards one snapshot. It returns an empty edit when
+// there is nothing left to do.
+type step func(ctx context.Context, id string, v *commitlog.View) (snapshot.Edit, Report, error)
+
+// Run brings an instance, given by its id, up to date: everything folded, merged
+// where it pays, expired files dropped, garbage swept. It returns what was done
+// until then also beside an error.
+func (c *Compactor) Run(ctx context.Context, id string) (Report, error) {
+	var total Report
+	c.Log.Folding(id)
+	for _, s := range []step{c.fold, c.merge, c.expire} {
+		if err := c.repeat(ctx, id, s, &total); err != nil {
+			return total, err
+		}
+	}
+	swept, err := c.Sweep(ctx, id, false)
+	total.Swept += int64(len(swept))
+	return total, err
+}
+
+// repeat carries out a step until there is nothing left to do.
+func (c *Compactor) repeat(ctx context.Context, id string, s step, total *Report) error {
+	for {
+		v, seen, err := c.Log.PinNewest(ctx, id)
+		if err != nil {
+			return err
+		}
+		edit, report, err := s(ctx, id, v)
+		if err != nil || edit.Empty() {
+			return err
+		}
+		done, err := c.commit(ctx, id, v.Snapshot(), seen, edit)
+		if err != nil {
+			return err
+		}
+		if done {
+			total.add(report)
+			if c.Progress != nil {
+				c.Progress(id, *total)
+			}
+		}
+	}
+}
+
+// commit commits an edit that was made from base. Where other snapshots were
+// first, it is applied to the newest one, as long as that names all that the
+// edit takes out, and the edit's objects are younger than an hour by the store's
+// clock: the sweeper takes older ones for orphans. It reports whether the edit
+// is in the table; if not, its objects are orphans.
+func (c *Compactor) commit(ctx context.Context, id string, base *snapshot.Snapshot, seen chain.Seen, e snapshot.Edit) (bool, error) {
+	table := c.Log.Table(id)
+	began := seen.At
+	for {
+		next, ok, err := table.Apply(ctx, base, e)
+		if err != nil || !ok {
+			return false, err
+		}
+		won, err := table.Commit(ctx, seen, next)
+		if err != nil {
+			return false, err
+		}
+		if won {
+			c.Log.Committed(id, next, seen)
+			return true, nil
+		}
+		if seen, err = table.Look(ctx); err != nil {
+			return false, err
+		}
+		if seen.At.Sub(began) > time.Hour {
+			return false, nil
+		}
+		if base, err = table.Read(ctx, seen.Number); err != nil {
+			return false, err
+		}
+	}
+}

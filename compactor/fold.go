@@ -1,0 +1,165 @@
+package compactor
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/snapshot"
+)
+
+// foldBytes bounds the commits, in stored bytes of one shard, that one step
+// folds: their events are in memory at once, some six to ten times as large.
+const foldBytes = 16 << 20
+
+// uploads is how many files a step stores at the same time.
+const uploads = 8
+
+// fold moves the head of one shard's tail into data files, the first shard's
+// that has a tail.
+func (c *Compactor) fold(ctx context.Context, id string, v *commitlog.View) (snapshot.Edit, Report, error) {
+	for shard := range v.Point.Ends {
+		tail := bounded(v.Unfolded(shard))
+		if len(tail) > 0 {
+			return c.foldShard(ctx, id, v, shard, tail)
+		}
+	}
+	return snapshot.Edit{}, Report{}, nil
+}
+
+// bounded returns as many commits from the head of a tail as one step folds.
+func bounded(tail []*commitlog.Commit) []*commitlog.Commit {
+	size := 0
+	for i, c := range tail {
+		if size += c.Bytes; size > foldBytes && i > 0 {
+			return tail[:i]
+		}
+	}
+	return tail
+}
+
+func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View, shard int, tail []*commitlog.Commit) (snapshot.Edit, Report, error) {
+	from := v.Snapshot().ShardState(shard)
+	last := tail[len(tail)-1]
+	to := snapshot.Shard{Shard: shard, Folded: last.Position, Time: last.Time, Generation: from.Generation}
+	var edit snapshot.Edit
+	report := Report{Commits: int64(len(tail))}
+	for i, commit := range slices.Backward(tail) {
+		if commit.Drop && commit.Generation > from.Generation {
+			// All that came before is void: the shard's files and runs, too.
+			to.Generation, tail = commit.Generation, tail[i+1:]
+			var err error
+			if edit.Remove, err = c.shardFiles(ctx, id, v.Snapshot(), shard); err != nil {
+				return edit, report, err
+			}
+			break
+		}
+	}
+	dropped := to.Generation > from.Generation
+	events, err := gather(tail)
+	if err != nil {
+		return edit, report, err
+	}
+	if edit.Add, err = c.writeDays(ctx, id, shard, events); err != nil {
+		return edit, report, err
+	}
+	old := from
+	if dropped {
+		old.Heads, old.Keys = nil, nil
+	}
+	if to.Heads, err = c.foldHeads(ctx, id, shard, old.Heads, events, last.Time); err != nil {
+		return edit, report, err
+	}
+	if to.Keys, err = c.foldKeys(ctx, id, shard, old.Keys, tail, last.Time); err != nil {
+		return edit, report, err
+	}
+	edit.Shards = []snapshot.ShardEdit{{From: from, To: to}}
+	report.Events = int64(len(events))
+	for _, f := range edit.Add {
+		report.FilesWritten++
+		report.BytesWritten += f.Bytes
+	}
+	return edit, report, nil
+}
+
+// shardFiles returns all data files of a shard.
+func (c *Compactor) shardFiles(ctx context.Context, id string, snap *snapshot.Snapshot, shard int) ([]snapshot.File, error) {
+	var out []snapshot.File
+	for _, d := range snap.Days {
+		files, err := c.Log.Table(id).Files(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			if f.Shard == shard {
+				out = append(out, f)
+			}
+		}
+	}
+	return out, nil
+}
+
+// gather returns the events of the commits, sorted by day, stream and sequence.
+func gather(commits []*commitlog.Commit) ([]event.Event, error) {
+	var all []event.Event
+	for _, c := range commits {
+		if c.Drop {
+			continue
+		}
+		events, err := c.Events()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, events...)
+	}
+	slices.SortFunc(all, func(a, b event.Event) int {
+		return cmp.Or(cmp.Compare(dayOf(a.Time), dayOf(b.Time)), strings.Compare(a.Stream, b.Stream), cmp.Compare(a.Sequence, b.Sequence))
+	})
+	return all, nil
+}
+
+// dayOf numbers the UTC days.
+func dayOf(t event.Micros) int64 {
+	const day = 86400_000000
+	d := int64(t) / day
+	if int64(t)%day < 0 {
+		d--
+	}
+	return d
+}
+
+// writeDays stores one data file for each day of the sorted events.
+func (c *Compactor) writeDays(ctx context.Context, id string, shard int, events []event.Event) ([]snapshot.File, error) {
+	var days [][]event.Event
+	for first := 0; first < len(events); {
+		next := first
+		for next < len(events) && dayOf(events[next].Time) == dayOf(events[first].Time) {
+			next++
+		}
+		days = append(days, events[first:next])
+		first = next
+	}
+	files := make([]snapshot.File, len(days))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(uploads)
+	for i, day := range days {
+		group.Go(func() error {
+			w, err := c.newFile(id, day[0].Time.Day(), shard, 0)
+			if err != nil {
+				return err
+			}
+			defer w.discard()
+			if err := w.write(day); err != nil {
+				return err
+			}
+			files[i], err = w.store(ctx)
+			return err
+		})
+	}
+	return files, group.Wait()
+}

@@ -1,0 +1,245 @@
+package compactor
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/firnlog/firn/layout"
+	"github.com/firnlog/firn/layout/chain"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/snapshot"
+	"github.com/firnlog/firn/layout/store"
+)
+
+// orphanAge is how much older than the newest snapshot an object that no
+// snapshot names must be to count as an orphan. A compactor does not commit
+// objects that are older than this, so that it can never come to be named.
+const orphanAge = time.Hour
+
+// Sweep deletes what an instance no longer needs, and returns the keys (with
+// dryRun: those that it would delete). Only the sweeper deletes, and only what
+// can never be read again, so that it may stop, or sleep, anywhere:
+//
+//   - what snapshots dropped that are older than the grace: first all that they
+//     dropped, with the commits that they folded, and only then the snapshots
+//     before them;
+//   - objects that no snapshot names and that are so much older than the newest
+//     one that no compactor can still be about to commit them. Where none is,
+//     an empty snapshot is committed for a later sweep to go by.
+func (c *Compactor) Sweep(ctx context.Context, id string, dryRun bool) ([]string, error) {
+	s := &sweep{c: c, id: id, table: c.Log.Table(id), dryRun: dryRun, done: map[string]bool{}}
+	if err := s.history(ctx); err != nil || len(s.infos) == 0 {
+		return s.swept, err
+	}
+	if err := s.superseded(ctx); err != nil {
+		return s.swept, err
+	}
+	return s.swept, s.orphans(ctx)
+}
+
+// sweep is one run of the sweeper over one instance.
+type sweep struct {
+	c      *Compactor
+	id     string
+	table  snapshot.Table
+	dryRun bool
+	swept  []string
+	done   map[string]bool // the same as a set
+
+	now     time.Time    // store time of the look at the snapshots
+	infos   []store.Info // of all snapshots, newest first
+	numbers []int64
+	snaps   []*snapshot.Snapshot
+}
+
+// history reads the snapshots that are there: those of the last 24 hours and a few.
+func (s *sweep) history(ctx context.Context) error {
+	prefix, after := layout.Snapshots(s.id), ""
+	for {
+		page, err := s.c.Log.Store().List(ctx, store.ListOptions{Prefix: prefix, StartAfter: after})
+		if err != nil {
+			return err
+		}
+		s.now = page.StoreTime
+		for _, o := range page.Objects {
+			n, ok := layout.ParseDescending(o.Key)
+			if !ok {
+				return fault.New(fault.Corrupt, "%s is no key of a snapshot", o.Key)
+			}
+			snap, err := s.table.Read(ctx, n)
+			if fault.Is(err, fault.NotFound) {
+				continue // another sweeper was faster
+			}
+			if err != nil {
+				return err
+			}
+			s.infos, s.numbers, s.snaps = append(s.infos, o), append(s.numbers, n), append(s.snaps, snap)
+		}
+		if !page.More {
+			return nil
+		}
+		after = page.Objects[len(page.Objects)-1].Key
+	}
+}
+
+// superseded deletes what snapshots older than the grace replaced, the oldest
+// first. A snapshot goes only after all that its successor dropped, so that a
+// crash in between leaves the rest to be found again.
+func (s *sweep) superseded(ctx context.Context) error {
+	for i := len(s.snaps) - 1; i >= 0; i-- {
+		if s.now.Sub(s.infos[i].Modified) <= chain.Grace {
+			return nil
+		}
+		if i == len(s.snaps)-1 && s.numbers[i] > 1 {
+			continue // its predecessor is gone, so all that it dropped is
+		}
+		for _, key := range s.snaps[i].Dropped {
+			if err := s.delete(ctx, key); err != nil {
+				return err
+			}
+		}
+		for _, st := range s.snaps[i].Shards {
+			if err := s.commits(ctx, st); err != nil {
+				return err
+			}
+		}
+		if i+1 < len(s.snaps) {
+			if err := s.delete(ctx, s.infos[i+1].Key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// commits deletes the commits of a shard that a snapshot folded.
+func (s *sweep) commits(ctx context.Context, st snapshot.Shard) error {
+	prefix, after := layout.Log(s.id, st.Shard), ""
+	for {
+		page, err := s.c.Log.Store().List(ctx, store.ListOptions{Prefix: prefix, StartAfter: after})
+		if err != nil {
+			return err
+		}
+		for _, o := range page.Objects {
+			n, ok := layout.ParseCommit(o.Key)
+			if !ok || n > st.Folded {
+				return nil
+			}
+			if err := s.delete(ctx, o.Key); err != nil {
+				return err
+			}
+			after = o.Key
+		}
+		if !page.More {
+			return nil
+		}
+	}
+}
+
+// orphans deletes objects that no snapshot ever named.
+func (s *sweep) orphans(ctx context.Context) error {
+	newest := s.infos[0].Modified
+	named, err := s.named(ctx)
+	if err != nil {
+		return err
+	}
+	waiting := false
+	for _, prefix := range []string{layout.Data(s.id), layout.Manifests(s.id), layout.Heads(s.id), layout.Keys(s.id)} {
+		for after, more := "", true; more; {
+			page, err := s.c.Log.Store().List(ctx, store.ListOptions{Prefix: prefix, StartAfter: after})
+			if err != nil {
+				return err
+			}
+			more = page.More
+			for _, o := range page.Objects {
+				after = o.Key
+				switch {
+				case named[o.Key] || s.done[o.Key]:
+				case newest.Sub(o.Modified) > orphanAge:
+					if err := s.delete(ctx, o.Key); err != nil {
+						return err
+					}
+				case s.now.Sub(o.Modified) > orphanAge:
+					waiting = true
+				}
+			}
+		}
+	}
+	if waiting && !s.dryRun {
+		return s.advance(ctx)
+	}
+	return nil
+}
+
+// named returns the keys that must stay: what the newest snapshot names, and
+// what the snapshots still within their grace dropped.
+func (s *sweep) named(ctx context.Context) (map[string]bool, error) {
+	keys := map[string]bool{}
+	for _, snap := range s.snaps {
+		for _, key := range snap.Dropped {
+			keys[key] = true
+		}
+	}
+	newest := s.snaps[0]
+	for _, st := range newest.Shards {
+		for _, r := range append(slices.Clone(st.Heads), st.Keys...) {
+			keys[r.Key] = true
+		}
+	}
+	for _, d := range newest.Days {
+		keys[d.Manifest] = true
+		files, err := s.table.Files(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			keys[f.Key] = true
+		}
+	}
+	return keys, nil
+}
+
+// advance commits a snapshot that changes nothing, so that a later sweep can
+// tell the orphans of now from what is being written. Losing is as good.
+func (s *sweep) advance(ctx context.Context) error {
+	next, ok, err := s.table.Apply(ctx, s.snaps[0], snapshot.Edit{})
+	if err != nil || !ok {
+		return err
+	}
+	_, err = s.table.Commit(ctx, chain.Seen{Number: s.numbers[0], At: s.now}, next)
+	return err
+}
+
+// delete removes an object, or notes that it would.
+func (s *sweep) delete(ctx context.Context, key string) error {
+	s.swept, s.done[key] = append(s.swept, key), true
+	if s.dryRun {
+		return nil
+	}
+	return s.c.Log.Store().Delete(ctx, key)
+}
+
+// SweepCatalog deletes the states of the catalog that were replaced longer ago
+// than the grace, the oldest first.
+func (c *Compactor) SweepCatalog(ctx context.Context) error {
+	var infos []store.Info // newest first
+	var now time.Time
+	for more := true; more; {
+		after := ""
+		if len(infos) > 0 {
+			after = infos[len(infos)-1].Key
+		}
+		page, err := c.Log.Store().List(ctx, store.ListOptions{Prefix: layout.Catalog, StartAfter: after})
+		if err != nil {
+			return err
+		}
+		infos, now, more = append(infos, page.Objects...), page.StoreTime, page.More
+	}
+	for i := len(infos) - 1; i > 0 && now.Sub(infos[i-1].Modified) > chain.Grace; i-- {
+		if err := c.Log.Store().Delete(ctx, infos[i].Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}

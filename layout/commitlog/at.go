@@ -1,0 +1,144 @@
+package commitlog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/firnlog/firn/layout"
+	"github.com/firnlog/firn/layout/catalog"
+	"github.com/firnlog/firn/layout/chain"
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/segment"
+	"github.com/firnlog/firn/layout/snapshot"
+	"github.com/firnlog/firn/layout/store"
+)
+
+// cursorAge is how long a point stays readable: the grace, less the time that a
+// query at it may take.
+const cursorAge = chain.Grace - chain.Fresh
+
+// At returns the instance as it was at a point that [Log.Pin] gave before.
+// Gone once what it reads may have been swept, or the instance was dropped.
+func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
+	inst, err := l.Instance(ctx, instance)
+	if err != nil {
+		return nil, err
+	}
+	if inst.Generation != p.Generation || len(p.Ends) != inst.Shards {
+		return nil, fault.New(fault.Gone, "the cursor is of an earlier life of instance %s: start the query again", inst.ID)
+	}
+	snap, seen, err := l.snapshotAt(ctx, inst, p.Snapshot)
+	if err != nil {
+		return nil, err
+	}
+	v := l.view(inst, snap, p.Now)
+	v.Point.Ends = p.Ends
+	tails := make([][]*Commit, inst.Shards)
+	for shard, end := range p.Ends {
+		tails[shard], err = l.tail(ctx, inst.ID, snap.ShardState(shard), end, seen)
+		if errors.Is(err, errMoved) {
+			return nil, tooOld(inst)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	v.take(tails)
+	return v, nil
+}
+
+// snapshotAt reads snapshot n if everything that it names is still there: it is
+// the newest, or its successor is younger than the grace. It also returns the
+// store time at which that was so.
+func (l *Log) snapshotAt(ctx context.Context, inst catalog.Instance, n int64) (*snapshot.Snapshot, time.Time, error) {
+	if n < 0 {
+		return nil, time.Time{}, fault.New(fault.Invalid, "the cursor names no snapshot")
+	}
+	page, err := l.store.List(ctx, store.ListOptions{
+		Prefix: layout.Snapshots(inst.ID), StartAfter: layout.Descending(layout.Snapshots(inst.ID), n+2), Max: 1})
+	if err != nil {
+		return nil, time.Time{}, fault.Wrap(err, "looking up the snapshots of %s", inst.ID)
+	}
+	if len(page.Objects) > 0 {
+		first, ok := layout.ParseDescending(page.Objects[0].Key)
+		if !ok || first < n || first == n+1 && page.StoreTime.Sub(page.Objects[0].Modified) > cursorAge {
+			return nil, time.Time{}, tooOld(inst)
+		}
+	}
+	snap, err := l.Table(inst.ID).Read(ctx, n)
+	if fault.Is(err, fault.NotFound) {
+		err = tooOld(inst)
+	}
+	return snap, page.StoreTime, err
+}
+
+func tooOld(inst catalog.Instance) error {
+	return fault.New(fault.Gone, "the cursor is older than %v, and what it read of instance %s is gone: start the query again", cursorAge.Round(time.Hour), inst.ID)
+}
+
+// Snapshot returns the snapshot that the view stands on.
+func (v *View) Snapshot() *snapshot.Snapshot { return v.snap }
+
+// Unfolded returns all commits of a shard's tail, drops included.
+func (v *View) Unfolded(shard int) []*Commit { return v.tails[shard] }
+
+// Days returns the days of the snapshot with their totals, oldest first. They
+// count hidden events too.
+func (v *View) Days() []snapshot.Day { return v.snap.Days }
+
+// Files returns the data files that may hold events of the time from … to (both
+// inclusive) and that are not hidden as a whole, by one request for each
+// manifest of the days in question.
+func (v *View) Files(ctx context.Context, from, to event.Micros) ([]snapshot.File, error) {
+	from = max(from, v.HiddenBefore)
+	var out []snapshot.File
+	for _, d := range v.snap.Days {
+		if d.MaxTime < from || d.MinTime > to {
+			continue
+		}
+		files, err := v.log.files(ctx, v.Instance.ID, d)
+		if err != nil {
+			return nil, gone(err)
+		}
+		for _, f := range files {
+			if f.MaxTime >= from && f.MinTime <= to && (f.Shard >= len(v.dropped) || v.dropped[f.Shard] == 0) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out, nil
+}
+
+// files returns the data files of a day, whose manifest is kept in memory.
+func (l *Log) files(ctx context.Context, instance string, d snapshot.Day) ([]snapshot.File, error) {
+	if d.Manifest == "" {
+		return d.Files, nil
+	}
+	if files, ok := l.cache.get(d.Manifest); ok {
+		return files.([]snapshot.File), nil
+	}
+	files, err := l.Table(instance).Files(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	const perFile = 1024 // bytes of a file's entry in memory
+	l.cache.put(d.Manifest, files, perFile*len(files))
+	return files, nil
+}
+
+// Open opens a data file of the view, by one request. The pages are read later,
+// under the same context.
+func (v *View) Open(ctx context.Context, f snapshot.File) (*segment.File, error) {
+	file, err := segment.OpenData(ctx, v.log.store, f.Key, f.Bytes, f.End, f.EndSum)
+	return file, gone(fault.Wrap(err, "%s", f.Key))
+}
+
+// gone explains why an object that a view names can be missing.
+func gone(err error) error {
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.Gone, "the query took longer than its data are kept: %w", err)
+	}
+	return err
+}

@@ -1,0 +1,205 @@
+package commitlog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/firnlog/firn/layout"
+	"github.com/firnlog/firn/layout/chain"
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/snapshot"
+)
+
+// errDropped says that the instance was deleted after the request's caller
+// looked it up.
+var errDropped = errors.New("the instance was deleted")
+
+// commit settles a group of requests, all but those that it returns, which wait
+// for what it has just stored.
+//
+// It returns when the group's events are durable at one position, or nobody can
+// tell, or they surely are not: in the last two cases everything known of the
+// shard is dropped, so that the next group starts from what the bucket says. A
+// crash in here leaves the commit either whole in the log or absent; its
+// requests were not answered.
+func (w *writer) commit(ctx context.Context, group []*request) []*request {
+	var deferred []*request
+	caughtUp := false
+	for len(group) > 0 {
+		p, err := w.prepare(ctx, group)
+		if err == nil && len(p.refused) > 0 && !caughtUp {
+			// An answer that writes nothing must not come from old knowledge.
+			if err = w.st.catchUp(ctx); err == nil {
+				caughtUp = true
+				continue
+			}
+		}
+		if err == nil {
+			err = w.refuse(ctx, p)
+			group = p.members
+			deferred = append(deferred, p.deferred...)
+			if err == nil && len(group) > 0 {
+				var won bool
+				if won, err = w.store(ctx, p); won {
+					return deferred
+				}
+			}
+		}
+		if errors.Is(err, errMoved) || errors.Is(err, chain.ErrSwept) {
+			if err = w.startOver(ctx); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			w.st = nil
+			for _, r := range group {
+				w.settle(r, outcome{err: err})
+			}
+			return deferred
+		}
+	}
+	return deferred
+}
+
+// startOver looks up the newest snapshot and forgets all else.
+func (w *writer) startOver(ctx context.Context) error {
+	w.st = nil
+	_, err := w.log.newest(ctx, w.instance, 0)
+	return err
+}
+
+// prepare brings the state up to where a group may be planned, and plans it.
+func (w *writer) prepare(ctx context.Context, group []*request) (*plan, error) {
+	if w.st != nil && (len(w.st.heads) > maxHeads || len(w.st.keys) > maxHeads) {
+		w.st = nil // forget, and keep in memory what is used from now on
+	}
+	if w.st == nil {
+		withKeys := false
+		for _, r := range group {
+			withKeys = withKeys || r.batch.Key != ""
+		}
+		st, err := w.log.cold(ctx, w.instance, w.shard, withKeys)
+		if err != nil {
+			return nil, err
+		}
+		w.st, w.skew = st, st.base.seen.At.Sub(st.base.looked)
+	}
+	if chain.Elapsed(w.st.base.looked, w.log.now()) >= chain.Fresh {
+		if err := w.st.refresh(ctx); err != nil {
+			return nil, err
+		}
+		if err := w.st.catchUp(ctx); err != nil {
+			return nil, err
+		}
+		w.skew = w.st.base.seen.At.Sub(w.st.base.looked)
+	}
+	if w.skew.Abs() > MaxSkew {
+		return nil, fault.New(fault.Unavailable, "this machine's clock is %v off the store's, more than %v: set it right", w.skew.Abs().Round(time.Second), MaxSkew)
+	}
+	return w.st.plan(ctx, group, event.ToMicros(w.log.now()))
+}
+
+// refuse answers the requests of a plan that write nothing.
+func (w *writer) refuse(ctx context.Context, p *plan) error {
+	for i, r := range p.refused {
+		o := outcome{err: r.err}
+		if r.replay != nil {
+			o = w.replay(ctx, *r.replay)
+		}
+		if errors.Is(o.err, errMoved) {
+			for _, later := range p.refused[i:] {
+				p.members = append(p.members, later.request)
+			}
+			return o.err
+		}
+		w.settle(r.request, o)
+	}
+	return nil
+}
+
+// replay answers a request as it was answered the first time, out of the commit
+// that was stored then: it is kept for at least the grace after it was folded,
+// and its key no longer than that.
+func (w *writer) replay(ctx context.Context, k snapshot.Key) outcome {
+	c, err := w.log.commit(ctx, w.instance, w.shard, k.Position, w.st.base.seen.At)
+	if fault.Is(err, fault.NotFound) {
+		return outcome{err: fault.New(fault.Gone, "the idempotency key was used at %v, and the answer of then is no longer kept", k.Time)}
+	}
+	if err != nil {
+		return outcome{err: err}
+	}
+	events, err := c.Events()
+	if err != nil {
+		return outcome{err: err}
+	}
+	if int(k.Ordinal+k.Count) > len(events) {
+		return outcome{err: fault.New(fault.Corrupt, "commit %d of shard %d ends before its idempotency keys do", c.Position, c.Shard)}
+	}
+	return outcome{events: events[k.Ordinal : k.Ordinal+k.Count], position: k.Position, replayed: true}
+}
+
+// store puts a plan's commit at the next position. It reports whether the
+// commit is there, and has then answered its requests. When another's commit
+// is, that is learned.
+func (w *writer) store(ctx context.Context, p *plan) (bool, error) {
+	st := w.st
+	c := &Commit{Shard: w.shard, Position: st.end + 1, ID: uuid.NewString(), Time: p.time, Generation: p.members[0].generation, Drop: p.members[0].drop, Keys: p.keys}
+	body, err := c.encode(p.events)
+	if err != nil {
+		return false, err
+	}
+	key := layout.Commit(w.instance, w.shard, c.Position)
+	res, err := chain.Slot{Store: w.log.store, Key: key, WriterID: writerID}.Try(ctx, c.ID, body)
+	if err != nil {
+		return false, err
+	}
+	if chain.Stale(st.base.seen.At, res.StoreTime) {
+		if err := w.stillAhead(ctx, c.Position, res.Won); err != nil {
+			return false, err
+		}
+	}
+	if !res.Won {
+		winner, err := decode(res.Body, w.shard, c.Position)
+		if err != nil {
+			return false, fault.Wrap(err, "%s", key)
+		}
+		w.log.cache.put(key, winner, len(res.Body))
+		return false, st.learn(winner)
+	}
+	w.skew = res.StoreTime.Sub(w.log.now())
+	if own, err := decode(body, w.shard, c.Position); err == nil {
+		w.log.cache.put(key, own, len(body))
+	}
+	st.apply(p, c)
+	w.log.wrote(w.instance, len(body))
+	for i, r := range p.members {
+		first := p.first[i]
+		w.settle(r, outcome{events: p.events[first : first+len(r.batch.Events)], position: c.Position})
+	}
+	return true, nil
+}
+
+// stillAhead is the third rule of chains: a slot that was written, or read,
+// long after the newest snapshot was last looked up counts only if the snapshot
+// of now has not folded it. Otherwise it may have been swept before, and our
+// commit stands where no reader looks.
+func (w *writer) stillAhead(ctx context.Context, position int64, won bool) error {
+	base, err := w.log.newest(ctx, w.instance, 0)
+	switch {
+	case err != nil && won:
+		return fault.New(fault.Unknown, "the commit was written late: %w", err)
+	case err != nil:
+		return err
+	case base.snap.ShardState(w.shard).Folded < position:
+		w.st.base, w.st.folded = base, base.snap.ShardState(w.shard)
+		w.st.void = w.st.folded.Generation < w.st.dropped
+		return nil
+	case won:
+		return fault.New(fault.Unknown, "the commit was written so late that it may be without effect")
+	}
+	return errMoved
+}

@@ -1,0 +1,200 @@
+// Package commitlog is Firn's write-ahead log and the one place where events
+// become true: a chain of commits for each shard of an instance. [Log.Append]
+// writes it, [Log.Pin] reads it together with the snapshot.
+//
+// The way of an append: it waits in its shard's queue ([writer]) while the group
+// before it is being stored; its group is planned against what is known of
+// the shard ([state]: heads, keys and the log's end), encoded as one [Commit] and
+// put at the log's next position. Whoever loses that position learns the
+// winner's commit and plans anew. All that was known is dropped whenever an
+// outcome is unknown, and built again from the bucket.
+package commitlog
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlog/firn/layout"
+	"github.com/firnlog/firn/layout/catalog"
+	"github.com/firnlog/firn/layout/chain"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/snapshot"
+	"github.com/firnlog/firn/layout/store"
+)
+
+// cacheBytes bounds the decoded commits and runs that a log keeps in memory.
+const cacheBytes = 128 << 20
+
+// ErrKeyReused says that an idempotency key was used before for another
+// request. It has kind Invalid.
+var ErrKeyReused = errors.New("the idempotency key was used for another request")
+
+// Log is a bucket's event log. It is safe for concurrent use, and any number
+// of logs in any number of processes may share a bucket.
+type Log struct {
+	store   store.Store
+	catalog *catalog.Catalog
+	cache   *cache
+	now     func() time.Time
+
+	mu        sync.Mutex // guards what is below
+	writers   map[shardOf]*writer
+	snapshots map[string]*seenSnapshot
+	ends      map[shardOf]int64 // last position known to be written, by whomever
+	backlog   map[string]*Backlog
+}
+
+// shardOf names a shard of an instance.
+type shardOf struct {
+	instance string
+	shard    int
+}
+
+// seenSnapshot is the newest snapshot of an instance when it was looked up.
+type seenSnapshot struct {
+	snap   *snapshot.Snapshot
+	seen   chain.Seen
+	looked time.Time // by the process's clock
+}
+
+// Open returns the log in the bucket s. It makes no request.
+func Open(s store.Store) *Log {
+	return &Log{
+		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), now: time.Now,
+		writers: map[shardOf]*writer{}, snapshots: map[string]*seenSnapshot{}, ends: map[shardOf]int64{}, backlog: map[string]*Backlog{},
+	}
+}
+
+// Store returns the bucket that the log lies in.
+func (l *Log) Store() store.Store { return l.store }
+
+// Table returns the snapshots of an instance, given by its id.
+func (l *Log) Table(instance string) snapshot.Table {
+	return snapshot.Table{Store: l.store, Instance: instance}
+}
+
+// newest returns an instance's newest snapshot as it was at most maxAge ago by
+// the process's clock. It costs nothing, one request, or two in a row.
+func (l *Log) newest(ctx context.Context, instance string, maxAge time.Duration) (*seenSnapshot, error) {
+	l.mu.Lock()
+	known := l.snapshots[instance]
+	l.mu.Unlock()
+	if known != nil && chain.Elapsed(known.looked, l.now()) < maxAge {
+		return known, nil
+	}
+	table := l.Table(instance)
+	for {
+		looked := l.now()
+		seen, err := table.Look(ctx)
+		if err != nil {
+			return nil, err
+		}
+		next := &seenSnapshot{seen: seen, looked: looked}
+		if known != nil && known.seen.Number == seen.Number {
+			next.snap = known.snap
+		} else if next.snap, err = table.Read(ctx, seen.Number); err != nil {
+			if fault.Is(err, fault.NotFound) && ctx.Err() == nil {
+				continue // we slept for longer than the grace between the two requests
+			}
+			return nil, err
+		}
+		l.saw(instance, next)
+		return next, nil
+	}
+}
+
+// writer returns the one writer of a shard in this process.
+func (l *Log) writer(instance string, shard int) *writer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := shardOf{instance, shard}
+	if l.writers[s] == nil {
+		l.writers[s] = &writer{log: l, instance: instance, shard: shard, room: make(chan struct{})}
+	}
+	return l.writers[s]
+}
+
+// saw remembers a snapshot unless a newer one is known.
+func (l *Log) saw(instance string, s *seenSnapshot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old := l.snapshots[instance]; old == nil || s.seen.Number >= old.seen.Number {
+		l.snapshots[instance] = s
+	}
+}
+
+// commit returns the commit at a position, from memory or the bucket, where
+// seen is the store time at which the newest snapshot was last looked up.
+// NotFound when there is none; errMoved when the answer comes so late that the
+// position may have been swept and written again by a writer who slept.
+func (l *Log) commit(ctx context.Context, instance string, shard int, position int64, seen time.Time) (*Commit, error) {
+	key := layout.Commit(instance, shard, position)
+	if c, ok := l.cache.get(key); ok {
+		return c.(*Commit), nil
+	}
+	body, o, err := store.ReadAll(ctx, l.store, key)
+	if err != nil {
+		return nil, err
+	}
+	if chain.Stale(seen, o.StoreTime) {
+		return nil, errMoved
+	}
+	c, err := decode(body, shard, position)
+	if err != nil {
+		return nil, fault.Wrap(err, "%s", key)
+	}
+	l.cache.put(key, c, len(body))
+	return c, nil
+}
+
+// commits returns the commits of the positions from … to, which must all exist,
+// as [Log.commit] does.
+func (l *Log) commits(ctx context.Context, instance string, shard int, from, to int64, seen time.Time) ([]*Commit, error) {
+	out := make([]*Commit, max(0, to-from+1))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(16)
+	for i := range out {
+		group.Go(func() (err error) {
+			out[i], err = l.commit(ctx, instance, shard, from+int64(i), seen)
+			return err
+		})
+	}
+	return out, group.Wait()
+}
+
+// run returns the entries of a run, from memory or the bucket. errMoved when it
+// was swept.
+func run[T snapshot.Head | snapshot.Key](ctx context.Context, l *Log, r snapshot.Run) ([]T, error) {
+	if entries, ok := l.cache.get(r.Key); ok {
+		return entries.([]T), nil
+	}
+	entries, err := snapshot.ReadRun[T](ctx, l.store, r)
+	if fault.Is(err, fault.NotFound) {
+		return nil, errMoved
+	}
+	if err != nil {
+		return nil, err
+	}
+	const perEntry = 96 // bytes of an entry in memory, its texts included
+	l.cache.put(r.Key, entries, perEntry*len(entries))
+	return entries, nil
+}
+
+// reached notes that a position of a shard's log is written.
+func (l *Log) reached(instance string, shard int, position int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := shardOf{instance, shard}
+	l.ends[s] = max(l.ends[s], position)
+}
+
+// forget drops what is known of a shard's end: it did not fit what was found.
+func (l *Log) forget(instance string, shard int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.ends, shardOf{instance, shard})
+}

@@ -1,0 +1,144 @@
+package commitlog
+
+import (
+	"context"
+
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/snapshot"
+)
+
+// plan is what a group becomes at the log's next position, if that is still
+// free.
+type plan struct {
+	time     event.Micros
+	events   []event.Event // of all members, numbered, in append order
+	members  []*request    // whose events these are
+	first    []int         // index of each member's first event
+	keys     []KeyRange
+	heads    map[string]int64 // of the streams that the plan moves
+	refused  []refusal
+	deferred []*request // whose answer depends on whether the plan is stored
+}
+
+// refusal is a request that writes nothing, and why.
+type refusal struct {
+	request *request
+	err     error
+	replay  *snapshot.Key // stored before: answer as then
+}
+
+// plan decides each request of a group in order, and numbers the events of
+// those that go ahead. It changes nothing but the state's memory of heads.
+func (st *state) plan(ctx context.Context, group []*request, now event.Micros) (*plan, error) {
+	p := &plan{time: max(st.time, now), heads: map[string]int64{}}
+	for _, r := range group {
+		verdict, err := st.judge(ctx, p, r)
+		switch {
+		case err != nil:
+			return nil, err
+		case verdict == wait:
+			p.deferred = append(p.deferred, r)
+		case verdict == proceed:
+			if err := st.number(ctx, p, r); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return p, nil
+}
+
+// verdict is what a plan does with a request.
+type verdict int
+
+const (
+	proceed verdict = iota
+	wait            // until the plan is stored or not
+	refuse          // it is among the plan's refused
+)
+
+// judge checks a request against the state and what the plan moves already.
+func (st *state) judge(ctx context.Context, p *plan, r *request) (verdict, error) {
+	if r.generation <= st.dropped {
+		err := fault.New(fault.NotFound, "%w", errDropped)
+		if r.drop {
+			err = nil // dropped already: done
+		}
+		p.refused = append(p.refused, refusal{request: r, err: err})
+		return refuse, nil
+	}
+	if r.batch.Key != "" {
+		k, used, err := st.key(ctx, r.batch.Key, p.time)
+		if err != nil {
+			return 0, err
+		}
+		if used {
+			ref := refusal{request: r, replay: &k}
+			if k.Hash != r.batch.Hash {
+				ref = refusal{request: r, err: fault.New(fault.Invalid, "%w", ErrKeyReused)}
+			}
+			p.refused = append(p.refused, ref)
+			return refuse, nil
+		}
+	}
+	for stream, want := range r.batch.Expect {
+		stored, err := st.head(ctx, stream)
+		if err != nil {
+			return 0, err
+		}
+		planned, moved := p.heads[stream]
+		if !moved {
+			planned = stored
+		}
+		if want.holds(planned) {
+			continue
+		}
+		if moved {
+			return wait, nil
+		}
+		p.refused = append(p.refused, refusal{request: r, err: conflict(stream, want, stored)})
+		return refuse, nil
+	}
+	return proceed, nil
+}
+
+// number adds a request's events to the plan.
+func (st *state) number(ctx context.Context, p *plan, r *request) error {
+	first := len(p.events)
+	for _, e := range r.batch.Events {
+		n, ok := p.heads[e.Stream]
+		if !ok {
+			var err error
+			if n, err = st.head(ctx, e.Stream); err != nil {
+				return err
+			}
+		}
+		p.heads[e.Stream] = n + 1
+		e.Sequence, e.Ingested = n+1, p.time
+		e.Place = event.Place{Shard: st.shard, Position: st.end + 1, Ordinal: int32(len(p.events))}
+		p.events = append(p.events, e)
+	}
+	p.members = append(p.members, r)
+	p.first = append(p.first, first)
+	if r.batch.Key != "" {
+		p.keys = append(p.keys, KeyRange{Key: r.batch.Key, Hash: r.batch.Hash, First: int32(first), Count: int32(len(r.batch.Events))})
+	}
+	return nil
+}
+
+// apply takes in a plan that was stored as c.
+func (st *state) apply(p *plan, c *Commit) {
+	if c.Drop {
+		st.dropped, st.void = c.Generation, true
+		clear(st.heads)
+		clear(st.keys)
+	}
+	for stream, n := range p.heads {
+		st.setHead(stream, n)
+	}
+	for _, k := range c.Keys {
+		st.keys[k.Key] = snapshot.Key{Key: k.Key, Hash: k.Hash, Position: c.Position, Ordinal: k.First, Count: k.Count, Time: c.Time}
+	}
+	st.end, st.time = c.Position, c.Time
+	st.log.reached(st.instance, st.shard, st.end)
+}

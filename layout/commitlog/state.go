@@ -1,0 +1,219 @@
+package commitlog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlog/firn/layout/chain"
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/snapshot"
+)
+
+// KeyLife is how long an idempotency key is remembered, counted between the
+// commit times of its two uses. Writers' clocks may differ by twice MaxSkew, so
+// that a repeat within 24 hours of real time is always found.
+const KeyLife = 24*time.Hour + 2*MaxSkew
+
+// MaxSkew is how far a writer's clock may be from the store's.
+const MaxSkew = 15 * time.Minute
+
+// guess is how many positions behind the folded one are asked for at once when
+// nothing is known: the longest tail that a cold append reads in one round trip.
+const guess = 16
+
+// maxHeads bounds the streams whose heads a shard's state keeps in memory.
+const maxHeads = 1 << 20
+
+// state is what a writer knows of its shard. It is true up to the position end,
+// and belongs to the one goroutine that writes.
+type state struct {
+	log      *Log
+	instance string
+	shard    int
+
+	base    *seenSnapshot
+	folded  snapshot.Shard // the shard in base
+	void    bool           // a drop came after folded: its runs count no more
+	end     int64          // the last position known
+	time    event.Micros   // its commit's time
+	dropped int64          // the highest generation that was dropped
+	heads   map[string]*int64
+	keys    map[string]snapshot.Key
+}
+
+// cold builds a shard's state from the bucket: the newest snapshot, then in one
+// round trip the runs and the next positions of the log, and as many more of
+// these as there are.
+func (l *Log) cold(ctx context.Context, instance string, shard int, withKeys bool) (*state, error) {
+	base, err := l.newest(ctx, instance, chain.Fresh)
+	if err != nil {
+		return nil, err
+	}
+	st := &state{log: l, instance: instance, shard: shard, heads: map[string]*int64{}, keys: map[string]snapshot.Key{}}
+	st.stand(base)
+	next := make([]*Commit, guess)
+	group, gctx := errgroup.WithContext(ctx)
+	for i := range next {
+		group.Go(func() (err error) {
+			next[i], err = l.commit(gctx, instance, shard, st.end+1+int64(i), base.seen.At)
+			if fault.Is(err, fault.NotFound) {
+				err = nil // behind the log's end, for all that is known
+			}
+			return err
+		})
+	}
+	group.Go(func() error { return st.prefetch(gctx, withKeys) })
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, c := range next {
+		if c == nil { // what is found behind a hole was written after we asked for the hole
+			return st, nil
+		}
+		if err := st.learn(c); err != nil {
+			return nil, err
+		}
+	}
+	return st, st.catchUp(ctx)
+}
+
+// stand sets the state to that of a snapshot.
+func (st *state) stand(base *seenSnapshot) {
+	st.base, st.folded = base, base.snap.ShardState(st.shard)
+	st.void, st.end, st.time, st.dropped = false, st.folded.Folded, st.folded.Time, st.folded.Generation
+}
+
+// prefetch brings the snapshot's runs into memory.
+func (st *state) prefetch(ctx context.Context, withKeys bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, r := range st.folded.Heads {
+		group.Go(func() error { _, err := run[snapshot.Head](ctx, st.log, r); return err })
+	}
+	if withKeys {
+		for _, r := range st.folded.Keys {
+			group.Go(func() error { _, err := run[snapshot.Key](ctx, st.log, r); return err })
+		}
+	}
+	return group.Wait()
+}
+
+// catchUp learns every commit behind the end, one request each and one more.
+func (st *state) catchUp(ctx context.Context) error {
+	for {
+		c, err := st.log.commit(ctx, st.instance, st.shard, st.end+1, st.base.seen.At)
+		if fault.Is(err, fault.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := st.learn(c); err != nil {
+			return err
+		}
+	}
+}
+
+// learn takes in the commit at the position behind the end.
+func (st *state) learn(c *Commit) error {
+	if c.Position != st.end+1 {
+		return fmt.Errorf("commitlog: position %d learned at end %d", c.Position, st.end)
+	}
+	switch {
+	case c.Drop && c.Generation > st.dropped:
+		st.dropped, st.void = c.Generation, true
+		clear(st.heads)
+		clear(st.keys)
+	case !c.Drop:
+		if err := c.heads(st.setHead); err != nil {
+			return err
+		}
+		for _, k := range c.Keys {
+			st.keys[k.Key] = snapshot.Key{Key: k.Key, Hash: k.Hash, Position: c.Position, Ordinal: k.First, Count: k.Count, Time: c.Time}
+		}
+	}
+	st.end, st.time = c.Position, c.Time
+	st.log.reached(st.instance, st.shard, st.end)
+	return nil
+}
+
+// refresh looks up the newest snapshot. Where that has folded more than is
+// known, it begins again from there; the log behind it is learned as usual.
+func (st *state) refresh(ctx context.Context) error {
+	base, err := st.log.newest(ctx, st.instance, 0)
+	if err != nil {
+		return err
+	}
+	if base.snap.ShardState(st.shard).Folded > st.end {
+		clear(st.heads)
+		clear(st.keys)
+		st.stand(base)
+		return nil
+	}
+	st.base, st.folded = base, base.snap.ShardState(st.shard)
+	st.void = st.folded.Generation < st.dropped
+	return nil
+}
+
+// head returns the sequence number of the stream's last event, 0 for none.
+func (st *state) head(ctx context.Context, stream string) (int64, error) {
+	if n, ok := st.heads[stream]; ok {
+		return *n, nil
+	}
+	var n int64
+	for _, r := range st.runs(st.folded.Heads) {
+		heads, err := run[snapshot.Head](ctx, st.log, r)
+		if err != nil {
+			return 0, err
+		}
+		if i, ok := slices.BinarySearchFunc(heads, stream, func(h snapshot.Head, s string) int { return strings.Compare(h.Stream, s) }); ok {
+			n = heads[i].Sequence
+			break
+		}
+	}
+	st.setHead(stream, n)
+	return n, nil
+}
+
+// setHead notes where a stream stands, without holding on to the memory that
+// its name lies in.
+func (st *state) setHead(stream string, n int64) {
+	if head, ok := st.heads[stream]; ok {
+		*head = n
+		return
+	}
+	st.heads[strings.Clone(stream)] = &n
+}
+
+// key returns what was stored under an idempotency key, if its time is not over
+// for a commit at the time now.
+func (st *state) key(ctx context.Context, key string, now event.Micros) (snapshot.Key, bool, error) {
+	k, ok := st.keys[key]
+	for _, r := range st.runs(st.folded.Keys) {
+		if ok {
+			break
+		}
+		keys, err := run[snapshot.Key](ctx, st.log, r)
+		if err != nil {
+			return k, false, err
+		}
+		var i int
+		if i, ok = slices.BinarySearchFunc(keys, key, func(k snapshot.Key, s string) int { return strings.Compare(k.Key, s) }); ok {
+			k = keys[i]
+		}
+	}
+	return k, ok && now-k.Time <= event.Micros(KeyLife.Microseconds()), nil
+}
+
+// runs returns the runs if they still count.
+func (st *state) runs(rs []snapshot.Run) []snapshot.Run {
+	if st.void {
+		return nil
+	}
+	return rs
+}

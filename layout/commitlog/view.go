@@ -1,0 +1,212 @@
+package commitlog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlog/firn/layout"
+	"github.com/firnlog/firn/layout/catalog"
+	"github.com/firnlog/firn/layout/chain"
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/snapshot"
+	"github.com/firnlog/firn/layout/store"
+)
+
+// Point is what a query reads: one snapshot, one end of the log in each shard,
+// and one "now". A cursor carries it, so that all pages of a query agree.
+type Point struct {
+	Generation int64        `json:"g"` // of the instance
+	Snapshot   int64        `json:"s"` // number of the snapshot, 0 for none
+	Ends       []int64      `json:"e"` // by shard: the last position that is read
+	Now        event.Micros `json:"n"`
+}
+
+// View is an instance at a [Point].
+type View struct {
+	Instance catalog.Instance
+	Point    Point
+	// HiddenBefore is the time before which events are hidden by retention.
+	HiddenBefore event.Micros
+	// Tail holds the commits of events that no data file holds yet, by shard
+	// and position.
+	Tail []*Commit
+
+	log     *Log
+	snap    *snapshot.Snapshot
+	tails   [][]*Commit // by shard: every commit of the tail
+	dropped []int64     // by shard: the generation that the tail drops, 0 for none
+}
+
+// errMoved says that what was known of the log does not fit what is there: the
+// compactor has passed by, and the view must be pinned anew.
+var errMoved = errors.New("the log has moved on")
+
+// pinTries bounds how often a view is pinned anew. Each time, a compactor must
+// have folded and swept, which takes it longer than the grace.
+const pinTries = 5
+
+// manyUnfolded is the tail, in commits, from which on it is likely that a
+// snapshot newer than the known one has folded it.
+const manyUnfolded = 64
+
+// Pin returns the instance as it is now: every event that was acknowledged
+// before the call is in the view. While the newest snapshot known is younger
+// than an hour it costs one LIST for each shard, and the commits that are not in
+// memory. NotFound when the instance does not exist.
+func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
+	inst, err := l.Instance(ctx, instance)
+	if err != nil {
+		return nil, err
+	}
+	maxAge := chain.Fresh
+	for range pinTries {
+		if l.unfolded(inst.ID, inst.Shards) > manyUnfolded {
+			maxAge = min(maxAge, time.Second)
+		}
+		base, err := l.newest(ctx, inst.ID, maxAge)
+		if err != nil {
+			return nil, err
+		}
+		v, err := l.pin(ctx, inst, base)
+		if !errors.Is(err, errMoved) {
+			return v, err
+		}
+		maxAge = 0
+	}
+	return nil, fault.New(fault.Unavailable, "instance %s changes faster than it can be read", inst.ID)
+}
+
+// PinNewest is [Log.Pin] for an instance in any state, with settings and a
+// snapshot that are the newest now, and what was seen of the snapshots' chain:
+// where a compactor starts.
+func (l *Log) PinNewest(ctx context.Context, id string) (*View, chain.Seen, error) {
+	inst, err := l.catalog.Get(ctx, id, 0)
+	if err != nil {
+		return nil, chain.Seen{}, err
+	}
+	for range pinTries {
+		base, err := l.newest(ctx, inst.ID, 0)
+		if err != nil {
+			return nil, chain.Seen{}, err
+		}
+		v, err := l.pin(ctx, inst, base)
+		if !errors.Is(err, errMoved) {
+			return v, base.seen, err
+		}
+	}
+	return nil, chain.Seen{}, fault.New(fault.Unavailable, "instance %s changes faster than it can be read", inst.ID)
+}
+
+// unfolded returns how many commits are known behind the known snapshot.
+func (l *Log) unfolded(instance string, shards int) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := l.snapshots[instance]
+	if known == nil {
+		return 0
+	}
+	var n int64
+	for s := range shards {
+		n += max(0, l.ends[shardOf{instance, s}]-known.snap.ShardState(s).Folded)
+	}
+	return n
+}
+
+// pin reads the tails of all shards behind a snapshot.
+func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot) (*View, error) {
+	v := l.view(inst, base.snap, event.ToMicros(l.now()))
+	v.Point.Ends = make([]int64, inst.Shards)
+	tails := make([][]*Commit, inst.Shards)
+	group, gctx := errgroup.WithContext(ctx)
+	for shard := range inst.Shards {
+		group.Go(func() error {
+			end, err := l.end(gctx, inst.ID, shard, base)
+			if err != nil {
+				return err
+			}
+			v.Point.Ends[shard] = end
+			tails[shard], err = l.tail(gctx, inst.ID, base.snap.ShardState(shard), end, base.seen.At)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	v.take(tails)
+	return v, nil
+}
+
+func (l *Log) view(inst catalog.Instance, snap *snapshot.Snapshot, now event.Micros) *View {
+	return &View{
+		Instance: inst, log: l, snap: snap, dropped: make([]int64, inst.Shards), HiddenBefore: inst.HiddenBefore(now),
+		Point: Point{Generation: inst.Generation, Snapshot: snap.Number, Now: now},
+	}
+}
+
+// take sorts out which commits of the tails count: those behind a drop.
+func (v *View) take(tails [][]*Commit) {
+	v.tails = tails
+	for shard, tail := range tails {
+		var live []*Commit
+		highest := v.snap.ShardState(shard).Generation
+		for _, c := range tail {
+			switch {
+			case c.Drop && c.Generation > highest:
+				highest = c.Generation
+				v.dropped[shard] = highest
+				live = nil
+			case !c.Drop:
+				live = append(live, c)
+			}
+		}
+		v.Tail = append(v.Tail, live...)
+	}
+}
+
+// end returns the last position of a shard's log, by one LIST behind the last
+// one known. errMoved when what it lists does not go on from there, or when the
+// store's clock says that the snapshot is not fresh any more.
+func (l *Log) end(ctx context.Context, instance string, shard int, base *seenSnapshot) (int64, error) {
+	l.mu.Lock()
+	end := max(l.ends[shardOf{instance, shard}], base.snap.ShardState(shard).Folded)
+	l.mu.Unlock()
+	for {
+		page, err := l.store.List(ctx, store.ListOptions{Prefix: layout.Log(instance, shard), StartAfter: layout.Commit(instance, shard, end)})
+		if err != nil {
+			return 0, fault.Wrap(err, "looking up the log of %s", instance)
+		}
+		if chain.Stale(base.seen.At, page.StoreTime) {
+			l.forget(instance, shard)
+			return 0, errMoved
+		}
+		for _, o := range page.Objects {
+			n, ok := layout.ParseCommit(o.Key)
+			if !ok {
+				return 0, fault.New(fault.Corrupt, "%s is no key of a log", o.Key)
+			}
+			if n != end+1 {
+				l.forget(instance, shard)
+				return 0, errMoved
+			}
+			end = n
+		}
+		if !page.More {
+			l.reached(instance, shard, end)
+			return end, nil
+		}
+	}
+}
+
+// tail reads the commits behind a folded position. errMoved when one is gone.
+func (l *Log) tail(ctx context.Context, instance string, st snapshot.Shard, end int64, seen time.Time) ([]*Commit, error) {
+	commits, err := l.commits(ctx, instance, st.Shard, st.Folded+1, end, seen)
+	if fault.Is(err, fault.NotFound) {
+		l.forget(instance, st.Shard)
+		return nil, errMoved
+	}
+	return commits, err
+}

@@ -1,0 +1,71 @@
+package snapshot
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/firnlog/firn/layout"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/seal"
+	"github.com/firnlog/firn/layout/store"
+)
+
+// Bounds of a snapshot in bytes: above inlineBytes, lists of files move out
+// into manifests, the longest first; above maxBytes it is refused.
+const (
+	inlineBytes = 256 << 10
+	maxBytes    = 1 << 20
+)
+
+// fit returns s as JSON, with as many of its days' files moved into manifests
+// as it takes.
+func (t Table) fit(ctx context.Context, s *Snapshot) ([]byte, error) {
+	for {
+		body, err := json.Marshal(s)
+		if err != nil || len(body) <= inlineBytes {
+			return body, err
+		}
+		day := longest(s.Days)
+		if day == nil {
+			if len(body) > maxBytes {
+				return nil, fault.New(fault.Limit, "the snapshot of %s would have %d bytes, more than %d", t.Instance, len(body), maxBytes)
+			}
+			return body, nil
+		}
+		if err := t.moveOut(ctx, day); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// longest returns the day with the most files in the snapshot itself.
+func longest(days []Day) *Day {
+	i := slices.IndexFunc(days, func(d Day) bool { return len(d.Files) > 0 })
+	if i < 0 {
+		return nil
+	}
+	for j := range days {
+		if len(days[j].Files) > len(days[i].Files) {
+			i = j
+		}
+	}
+	return &days[i]
+}
+
+// moveOut stores the day's files as a manifest. The day's own slice is left
+// alone, since other snapshots in memory share it.
+func (t Table) moveOut(ctx context.Context, d *Day) error {
+	body, err := json.Marshal(Manifest{Format: Format, Day: d.Day, Files: d.Files, Seal: seal.Blank})
+	if err != nil {
+		return err
+	}
+	seal.Seal(body)
+	key := layout.NewManifest(t.Instance)
+	if _, err := t.Store.Put(ctx, key, bytes.NewReader(body), store.Always); err != nil {
+		return fault.Wrap(err, "storing a manifest")
+	}
+	d.Manifest, d.Files = key, nil
+	return nil
+}

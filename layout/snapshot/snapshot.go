@@ -1,0 +1,86 @@
+// Package snapshot keeps the state of an instance's table: which data files
+// make it up, and up to which position of each shard they hold the log.
+//
+// Snapshots form a chain, written by compactors. A snapshot names one manifest
+// for each event day; a manifest lists that day's data files with statistics.
+// Few and small manifests lie in the snapshot itself.
+package snapshot
+
+import "github.com/firnlog/firn/layout/event"
+
+// Format is the version of snapshots and manifests that this code writes. A
+// reader refuses higher ones.
+const Format = 1
+
+// Snapshot is one state of an instance's table. Snapshots are never changed.
+type Snapshot struct {
+	Format  int          `json:"format"`
+	Number  int64        `json:"number"` // 1, 2, 3, …; the state without a snapshot is number 0
+	ID      string       `json:"id"`     // of the writer's attempt
+	Time    event.Micros `json:"time"`   // by the writer's clock, for people
+	Shards  []Shard      `json:"shards,omitempty"`
+	Days    []Day        `json:"days,omitempty"`    // by day, oldest first
+	Dropped []string     `json:"dropped,omitempty"` // keys that the previous snapshot named and this one does not
+	Seal    string       `json:"seal"`
+}
+
+// Shard is how far one shard's log is folded.
+type Shard struct {
+	Shard      int          `json:"shard"`
+	Folded     int64        `json:"folded"`               // every commit up to this position is in data files
+	Time       event.Micros `json:"time"`                 // of the commit at Folded
+	Generation int64        `json:"generation,omitempty"` // the highest generation whose drop commit is folded
+	Heads      []Run        `json:"heads,omitempty"`      // newest first: an earlier run's entry wins
+	Keys       []Run        `json:"keys,omitempty"`       // likewise
+}
+
+// Run is a sorted file of heads or idempotency keys.
+type Run struct {
+	Key    string       `json:"key"`
+	Rows   int64        `json:"rows"`
+	Bytes  int64        `json:"bytes"`
+	Newest event.Micros `json:"newest"` // commit time of its newest entry
+}
+
+// Day is the data of one UTC day of event time.
+type Day struct {
+	Day      string           `json:"day"` // 2026-11-22
+	Rows     int64            `json:"rows"`
+	Bytes    int64            `json:"bytes"`
+	MinTime  event.Micros     `json:"min_time"`
+	MaxTime  event.Micros     `json:"max_time"`
+	Types    map[string]int64 `json:"types,omitempty"`    // events by type; absent when there are more than 64
+	Manifest string           `json:"manifest,omitempty"` // key of the manifest; else Files are here
+	Files    []File           `json:"files,omitempty"`
+}
+
+// Manifest lists the data files of one day.
+type Manifest struct {
+	Format int    `json:"format"`
+	Day    string `json:"day"`
+	Files  []File `json:"files"`
+	Seal   string `json:"seal"`
+}
+
+// File is a data file with the statistics that prune it.
+type File struct {
+	Key         string           `json:"key"`
+	Shard       int              `json:"shard"`
+	Rows        int64            `json:"rows"`
+	Bytes       int64            `json:"bytes"`
+	Level       int              `json:"level"` // 0 from a fold, one more by each merge
+	MinTime     event.Micros     `json:"min_time"`
+	MaxTime     event.Micros     `json:"max_time"`
+	MinStream   string           `json:"min_stream"`
+	MaxStream   string           `json:"max_stream"`
+	MinSequence int64            `json:"min_sequence"`
+	MaxSequence int64            `json:"max_sequence"`
+	MinPosition int64            `json:"min_position"`
+	MaxPosition int64            `json:"max_position"`
+	Types       map[string]int64 `json:"types,omitempty"` // events by type; absent when there are more than 64
+	End         int64            `json:"end"`             // where indexes and footer begin, in bytes
+	EndSum      string           `json:"end_sum"`         // XXH64 of the bytes from End on, 16 hex digits
+}
+
+// MaxTypes bounds the types that statistics count.
+const MaxTypes = 64

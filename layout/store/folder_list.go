@@ -1,0 +1,170 @@
+//go:build unix
+
+package store
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/firnlog/firn/layout/fault"
+)
+
+// List implements [Store]. It reads only the directories that can hold keys
+// with the prefix and behind StartAfter.
+func (f *Folder) List(ctx context.Context, opts ListOptions) (Page, error) {
+	if err := alive(ctx); err != nil {
+		return Page{}, err
+	}
+	below := opts.Prefix[:strings.LastIndexByte(opts.Prefix, '/')+1]
+	w := &walk{folder: f, ctx: ctx, opts: opts}
+	if below == "" || CheckKey(strings.TrimSuffix(below, "/")) == nil {
+		if err := w.open(f.root, strings.TrimSuffix("./"+below, "/"), below); err != nil {
+			return Page{}, fault.Wrap(err, "list %q", opts.Prefix)
+		}
+	}
+	page := Page{Objects: w.found, StoreTime: f.now()}
+	if limit := opts.limit(); len(page.Objects) > limit {
+		page.Objects, page.More = page.Objects[:limit], true
+	}
+	return page, nil
+}
+
+// walk collects the objects of a List in the order of their keys, one more
+// than asked for.
+type walk struct {
+	folder *Folder
+	ctx    context.Context
+	opts   ListOptions
+	found  []Info
+}
+
+// open walks the directory called name in parent, where keys begin with below.
+func (w *walk) open(parent *os.Root, name, below string) error {
+	dir, err := openDir(parent, name)
+	if missing(err) {
+		return nil
+	}
+	if err != nil {
+		return unavailable("directory", err)
+	}
+	defer dir.Close()
+	return w.directory(dir, below)
+}
+
+func (w *walk) directory(dir *os.Root, below string) error {
+	if err := alive(w.ctx); err != nil {
+		return err
+	}
+	names, temps, err := readNames(dir)
+	if err != nil {
+		return unavailable("read directory", err)
+	}
+	w.folder.removeStale(dir, temps)
+	unsynced := false
+	for _, name := range names {
+		if len(w.found) > w.opts.limit() {
+			break
+		}
+		if !w.wanted(below + name) {
+			continue
+		}
+		if sub, isDir := strings.CutSuffix(name, "/"); isDir {
+			if err := w.open(dir, sub, below+name); err != nil {
+				return err
+			}
+			continue
+		}
+		info, err := dir.Lstat(name)
+		if missing(err) {
+			continue
+		}
+		if err != nil {
+			return unavailable("look", err)
+		}
+		unsynced = unsynced || linked(info)
+		w.found = append(w.found, Info{Key: below + name, Size: info.Size(), Modified: info.ModTime()})
+	}
+	if unsynced { // before any of it is shown
+		if err := syncRoot(dir); err != nil {
+			return unavailable("sync the directory", err)
+		}
+	}
+	return nil
+}
+
+// wanted reports whether name, a key or with a slash at its end the beginning
+// of keys, is or can lead to an object of the list.
+func (w *walk) wanted(name string) bool {
+	if !strings.HasPrefix(name, w.opts.Prefix) {
+		return false
+	}
+	if strings.HasSuffix(name, "/") && strings.HasPrefix(w.opts.StartAfter, name) {
+		return true
+	}
+	return name > w.opts.StartAfter
+}
+
+// readNames returns the names in dir that parts of keys can have, those of
+// directories with a slash at the end: sorted like that, a walk meets the keys
+// in byte order ("a-b" before "a/c" before "a0"). Temporary files come apart.
+// Symbolic links are nothing that Firn made, and left out.
+func readNames(dir *os.Root) (names, temps []string, err error) {
+	d, err := dir.Open(".")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir(-1)
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case isTemp(name):
+			temps = append(temps, name)
+		case badSegment(name) != "":
+		case e.IsDir():
+			names = append(names, name+"/")
+		case e.Type()&fs.ModeType == 0:
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), temps, err
+}
+
+// removeStale removes the temporary files that a crash left an hour ago or
+// longer. Their writers may only have slept, and each may be the mark of an
+// entry that is not durable. So first a file is renamed, and a writer that
+// wakes finds it gone and reports that nothing was written; then the directory
+// is synced for the entries that were made before; then the marks go. Whatever
+// goes wrong here can wait for the next list.
+func (f *Folder) removeStale(dir *os.Root, temps []string) {
+	if len(temps) == 0 {
+		return
+	}
+	old := f.now().Add(-time.Hour)
+	var stale []string
+	for _, name := range temps {
+		if info, err := dir.Lstat(name); err != nil || info.ModTime().After(old) {
+			continue
+		}
+		if rest, ok := strings.CutPrefix(name, tempPrefix); ok {
+			_ = dir.Rename(name, stalePrefix+rest)
+			name = stalePrefix + rest
+		}
+		stale = append(stale, name)
+	}
+	if len(stale) == 0 || syncRoot(dir) != nil {
+		return
+	}
+	for _, name := range stale {
+		_ = dir.Remove(name)
+	}
+}
+
+func isTemp(name string) bool {
+	return strings.HasPrefix(name, tempPrefix) || strings.HasPrefix(name, markPrefix) ||
+		strings.HasPrefix(name, stalePrefix)
+}

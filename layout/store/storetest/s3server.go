@@ -1,0 +1,192 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// versitygw is the S3 server of the tests, as `make tools` installs it.
+const versitygw = "versitygw-v1.8.0"
+
+const (
+	accessKey = "firn"
+	region    = "us-east-1"
+)
+
+// secretKey differs between processes, so that none takes another's server,
+// which got a port that both had seen free, for its own.
+var secretKey = rand.Text()
+
+// S3Server is an S3 server for the time of a test.
+type S3Server struct {
+	// Endpoint is the server's URL, such as http://127.0.0.1:41234.
+	Endpoint string
+
+	t       testing.TB
+	mu      sync.Mutex
+	buckets map[string]bool
+}
+
+// StartS3 starts an S3 server (versitygw) on a free loopback port with its
+// data in a temporary directory, sets the environment's AWS credentials to its
+// own for the time of t, and ends it with t. It skips the test where the
+// program is not installed, and fails it where CI is set.
+func StartS3(t testing.TB) *S3Server {
+	t.Helper()
+	program := findProgram(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
+	t.Setenv("AWS_SESSION_TOKEN", "")
+	dir := t.TempDir()
+	for range 5 { // another process may take the port between its choice and its use
+		address := freeAddress(t)
+		if startServer(t, program, address, dir) {
+			return &S3Server{Endpoint: "http://" + address, t: t, buckets: map[string]bool{}}
+		}
+	}
+	t.Fatal("the S3 server does not start")
+	return nil
+}
+
+func findProgram(t testing.TB) string {
+	t.Helper()
+	if program := os.Getenv("FIRN_VERSITYGW"); program != "" {
+		return program
+	}
+	cache := os.Getenv("XDG_CACHE_HOME")
+	if cache == "" {
+		cache = filepath.Join(os.Getenv("HOME"), ".cache")
+	}
+	program := filepath.Join(cache, "firn", "bin", versitygw)
+	if _, err := os.Stat(program); err == nil {
+		return program
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is not installed: run make tools", program)
+	}
+	t.Skipf("NOT TESTED ON S3: %s is not installed: run make tools", program)
+	return ""
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// startServer runs the server until the end of t and reports whether it came
+// to answer. What it prints is logged if the test fails.
+func startServer(t testing.TB, program, address, dir string) bool {
+	t.Helper()
+	var output bytes.Buffer
+	cmd := exec.Command(program, "--port", address, "--region", region, "--keep-alive", "--quiet",
+		"posix", dir)
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
+	cmd.Stdout, cmd.Stderr = &output, &output
+	endWithParent(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start the S3 server: %v", err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	stop := func() {
+		_ = cmd.Process.Kill()
+		<-exited
+	}
+	if !answers(address, exited) {
+		stop()
+		t.Logf("the S3 server at %s:\n%s", address, &output)
+		return false
+	}
+	t.Cleanup(func() {
+		stop()
+		if t.Failed() {
+			t.Logf("the S3 server:\n%s", &output)
+		}
+	})
+	return true
+}
+
+// answers waits until the server at address answers, or has exited.
+func answers(address string, exited <-chan struct{}) bool {
+	client := newClient("http://" + address)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := client.ListBuckets(ctx, &s3.ListBucketsInput{}); err == nil {
+			return true
+		}
+		select {
+		case <-exited:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+}
+
+// URL returns the URL for store.Open of a place on the server, "bucket" or
+// "bucket/prefix", and makes the bucket if this server has none of that name.
+func (s *S3Server) URL(place string) string {
+	s.t.Helper()
+	bucket, _, _ := strings.Cut(place, "/")
+	s.makeBucket(bucket)
+	query := url.Values{"endpoint": {s.Endpoint}, "region": {region}, "path-style": {"true"}}
+	return fmt.Sprintf("s3://%s?%s", place, query.Encode())
+}
+
+func (s *S3Server) makeBucket(bucket string) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.buckets[bucket] {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	_, err := s.Client().CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket})
+	if _, owned := errors.AsType[*types.BucketAlreadyOwnedByYou](err); err != nil && !owned {
+		s.t.Fatalf("create bucket %s: %v", bucket, err)
+	}
+	s.buckets[bucket] = true
+}
+
+// Client returns a plain client of the server, for what a store does not do.
+func (s *S3Server) Client() *s3.Client { return newClient(s.Endpoint) }
+
+func newClient(endpoint string) *s3.Client {
+	return s3.New(s3.Options{
+		BaseEndpoint: &endpoint,
+		Region:       region,
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+		Retryer:      aws.NopRetryer{},
+	})
+}
