@@ -6,14 +6,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/firnlog/firn/internal/bubble"
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
@@ -250,7 +249,7 @@ func TestDroppedInstanceLosesItsFiles(t *testing.T) {
 // The sweeper in virtual time: nothing goes before its grace is over, and then
 // everything that is not read any more.
 func TestSweepKeepsTheGrace(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		s := store.NewMemory()
 		l := newLog(t, s, 1)
 		c := &Compactor{Log: l}
@@ -322,15 +321,6 @@ func TestSweepKeepsTheGrace(t *testing.T) {
 	})
 }
 
-// inBubble runs f in virtual time. Codecs that it used lie in the pools of the
-// Parquet library and hold channels of its bubble; collecting twice empties them.
-func inBubble(t *testing.T, f func(*testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
-	runtime.GC()
-	runtime.GC()
-}
-
 func keys(t testing.TB, s store.Store) []string {
 	t.Helper()
 	var out []string
@@ -349,7 +339,7 @@ func keys(t testing.TB, s store.Store) []string {
 }
 
 func TestRetentionDropsWhatIsHidden(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
 		s := store.NewMemory()
 		l := newLog(t, s, 1)
 		days := 2

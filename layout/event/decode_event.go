@@ -41,8 +41,9 @@ func memberOf(name []byte) member {
 	return 0
 }
 
-// emptyObject stands for a payload or metadata that was left out.
-var emptyObject = []byte("{}")
+// emptyObject stands for a payload or metadata that was left out. All such
+// events share it; what is appended to it goes elsewhere.
+var emptyObject = []byte("{}")[:2:2]
 
 // wholeEvent reads an event object.
 func (p *parser) wholeEvent() (Event, error) {

@@ -4,7 +4,6 @@ package store
 
 import (
 	"context"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -55,23 +54,19 @@ func (w *walk) open(parent *os.Root, name, below string) error {
 	return w.directory(dir, below)
 }
 
+// directory adds the objects in dir, whose keys begin with below. Only names
+// that can be part of the list are looked at, and no more than it needs.
 func (w *walk) directory(dir *os.Root, below string) error {
 	if err := alive(w.ctx); err != nil {
 		return err
 	}
-	names, temps, err := readNames(dir)
+	names, err := w.names(dir, below)
 	if err != nil {
 		return unavailable("read directory", err)
 	}
-	w.folder.removeStale(dir, temps)
 	unsynced := false
-	for _, name := range names {
-		if len(w.found) > w.opts.limit() {
-			break
-		}
-		if !w.wanted(below + name) {
-			continue
-		}
+	for i := 0; i < len(names) && len(w.found) <= w.opts.limit(); i++ {
+		name := names[i]
 		if sub, isDir := strings.CutSuffix(name, "/"); isDir {
 			if err := w.open(dir, sub, below+name); err != nil {
 				return err
@@ -79,14 +74,21 @@ func (w *walk) directory(dir *os.Root, below string) error {
 			continue
 		}
 		info, err := dir.Lstat(name)
-		if missing(err) {
-			continue
-		}
-		if err != nil {
+		switch {
+		case missing(err):
+		case err != nil:
 			return unavailable("look", err)
+		case info.IsDir():
+			// Its keys begin with name and a slash: they come behind "a-b" and
+			// before "a0", where it is walked.
+			at, _ := slices.BinarySearch(names[i+1:], name+"/")
+			copy(names[i:], names[i+1:i+1+at])
+			names[i+at] = name + "/"
+			i--
+		case info.Mode().IsRegular() && w.wanted(below+name): // Firn makes no symbolic links, and follows none
+			unsynced = unsynced || linked(info)
+			w.found = append(w.found, Info{Key: below + name, Size: info.Size(), Modified: info.ModTime()})
 		}
-		unsynced = unsynced || linked(info)
-		w.found = append(w.found, Info{Key: below + name, Size: info.Size(), Modified: info.ModTime()})
 	}
 	if unsynced { // before any of it is shown
 		if err := syncRoot(dir); err != nil {
@@ -94,6 +96,31 @@ func (w *walk) directory(dir *os.Root, below string) error {
 		}
 	}
 	return nil
+}
+
+// names returns the names in dir, in order, that are or can lead to objects of
+// the list. It removes temporary files that are old.
+func (w *walk) names(dir *os.Root, below string) ([]string, error) {
+	d, err := dir.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	all, err := d.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var names, temps []string
+	for _, name := range all {
+		if isTemp(name) {
+			temps = append(temps, name)
+		} else if badSegment(name) == "" && w.wanted(below+name+"/") {
+			names = append(names, name)
+		}
+	}
+	w.folder.removeStale(dir, temps)
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // wanted reports whether name, a key or with a slash at its end the beginning
@@ -106,32 +133,6 @@ func (w *walk) wanted(name string) bool {
 		return true
 	}
 	return name > w.opts.StartAfter
-}
-
-// readNames returns the names in dir that parts of keys can have, those of
-// directories with a slash at the end: sorted like that, a walk meets the keys
-// in byte order ("a-b" before "a/c" before "a0"). Temporary files come apart.
-// Symbolic links are nothing that Firn made, and left out.
-func readNames(dir *os.Root) (names, temps []string, err error) {
-	d, err := dir.Open(".")
-	if err != nil {
-		return nil, nil, err
-	}
-	defer d.Close()
-	entries, err := d.ReadDir(-1)
-	for _, e := range entries {
-		switch name := e.Name(); {
-		case isTemp(name):
-			temps = append(temps, name)
-		case badSegment(name) != "":
-		case e.IsDir():
-			names = append(names, name+"/")
-		case e.Type()&fs.ModeType == 0:
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names), temps, err
 }
 
 // removeStale removes the temporary files that a crash left an hour ago or

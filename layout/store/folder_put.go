@@ -64,7 +64,9 @@ func (f *Folder) write(ctx context.Context, name string, body Body, cond Conditi
 	}
 	if !fault.Is(err, fault.Unknown) { // else the second link keeps saying that the entry may not be durable
 		_ = dir.Remove(tempPrefix + temp)
-		_ = dir.Remove(markPrefix + temp)
+		if cond == Always {
+			_ = dir.Remove(markPrefix + temp)
+		}
 	}
 	return err
 }

@@ -85,6 +85,13 @@ func TestProbe(t *testing.T) {
 		}
 		return r, err
 	}, fault.New(fault.Invalid, ""))
+	f("RefusesAndDamages", func(s store.Store, key string, body store.Body, cond store.Condition) (store.Receipt, error) {
+		r, err := s.Put(bg, key, body, cond)
+		if err != nil {
+			_, _ = s.Put(bg, key, strings.NewReader("neither"), store.Always)
+		}
+		return r, err
+	}, fault.New(fault.Invalid, ""))
 	f("AnswerLost", first(func(s store.Store, key string, body store.Body, cond store.Condition) (store.Receipt, error) {
 		_, _ = s.Put(bg, key, body, cond)
 		return store.Receipt{}, unknown
