@@ -104,8 +104,12 @@ func (s Slot) Try(ctx context.Context, id string, body []byte) (Result, error) {
 // owner reads the object at the slot and compares its writer's id with ours.
 func (s Slot) owner(ctx context.Context, id string) (Result, error) {
 	body, o, err := store.ReadAll(ctx, s.Store, s.Key)
-	if fault.Is(err, fault.NotFound) {
-		return Result{}, fault.New(fault.Unavailable, "%s: %w", s.Key, ErrSwept)
+	for try := 1; fault.Is(err, fault.NotFound); try++ {
+		// A store may refuse a put a moment before it shows what it refused it for.
+		if try == refusedTries || !pause(ctx, try) {
+			return Result{}, fault.New(fault.Unavailable, "%s: %w", s.Key, ErrSwept)
+		}
+		body, o, err = store.ReadAll(ctx, s.Store, s.Key)
 	}
 	if err != nil {
 		return Result{}, err

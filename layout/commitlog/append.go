@@ -6,8 +6,6 @@ import (
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
-	"golang.org/x/sync/errgroup"
-
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/event"
@@ -32,7 +30,8 @@ func (l *Log) Append(ctx context.Context, instance string, b Batch) (Receipt, er
 	if len(b.Events) == 0 {
 		return Receipt{}, fault.New(fault.Invalid, "the batch holds no events")
 	}
-	inst, err := l.forAppend(ctx, instance)
+	// Settings of an hour ago do no harm here: the log itself tells of deletions.
+	inst, err := l.locate(ctx, instance, chain.Fresh)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -45,31 +44,6 @@ func (l *Log) Append(ctx context.Context, instance string, b Batch) (Receipt, er
 		return Receipt{}, err
 	}
 	return l.append(ctx, inst, b)
-}
-
-// forAppend looks up the instance and, in a process that knows nothing yet, its
-// newest snapshot at the same time: both take two requests in a row. Settings
-// that are not fresh do no harm here, since the log itself tells of deletions.
-func (l *Log) forAppend(ctx context.Context, instance string) (catalog.Instance, error) {
-	var inst catalog.Instance
-	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		inst, err = l.catalog.Get(gctx, instance, chain.Fresh)
-		return err
-	})
-	l.mu.Lock()
-	first := len(l.snapshots) == 0
-	l.mu.Unlock()
-	if first && catalog.CheckID(instance) == nil {
-		group.Go(func() error {
-			_, err := l.newest(gctx, instance, chain.Fresh)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return inst, err
-	}
-	return active(inst)
 }
 
 // append stores a batch in an instance as it was looked up.

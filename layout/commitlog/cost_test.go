@@ -123,11 +123,7 @@ func TestColdAppendCostsThreeRoundTripsBefore(t *testing.T) {
 					b.Key = "mine"
 				}
 				n, trips := measured(s, func() { mustAppend(t, commitlog.Open(s), b) })
-				most := 3
-				if tail == 16 {
-					most = 4 // one more look behind the sixteenth
-				}
-				if n.Put != 1 || trips > most+1 {
+				if n.Put != 1 || trips > 3+1 {
 					t.Errorf("tail %d: a cold append cost %+v in %d round trips, its own put included", tail, n, trips)
 				}
 			})

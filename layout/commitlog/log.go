@@ -77,6 +77,31 @@ func (l *Log) Table(instance string) snapshot.Table {
 	return snapshot.Table{Store: l.store, Instance: instance}
 }
 
+// locate looks up an active instance, by settings that are at most maxAge old,
+// and, in a process that knows nothing yet, its newest snapshot at the same time:
+// both take two requests in a row.
+func (l *Log) locate(ctx context.Context, instance string, maxAge time.Duration) (catalog.Instance, error) {
+	var inst catalog.Instance
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		inst, err = l.catalog.Get(gctx, instance, maxAge)
+		return err
+	})
+	l.mu.Lock()
+	first := len(l.snapshots) == 0
+	l.mu.Unlock()
+	if first && catalog.CheckID(instance) == nil {
+		group.Go(func() error {
+			_, err := l.newest(gctx, instance, chain.Fresh)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return inst, err
+	}
+	return active(inst)
+}
+
 // newest returns an instance's newest snapshot as it was at most maxAge ago by
 // the process's clock. It costs nothing, one request, or two in a row.
 func (l *Log) newest(ctx context.Context, instance string, maxAge time.Duration) (*seenSnapshot, error) {

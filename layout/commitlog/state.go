@@ -24,8 +24,9 @@ const KeyLife = 24*time.Hour + 2*MaxSkew
 const MaxSkew = 15 * time.Minute
 
 // guess is how many positions behind the folded one are asked for at once when
-// nothing is known: the longest tail that a cold append reads in one round trip.
-const guess = 16
+// nothing is known: a tail of up to 16 commits, and the hole behind it, take a cold
+// append one round trip.
+const guess = 17
 
 // maxHeads bounds the streams whose heads a shard's state keeps in memory.
 const maxHeads = 1 << 20

@@ -58,7 +58,7 @@ const manyUnfolded = 64
 // than an hour it costs one LIST for each shard, and the commits that are not in
 // memory. NotFound when the instance does not exist.
 func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
-	inst, err := l.Instance(ctx, instance)
+	inst, err := l.locate(ctx, instance, catalog.MaxAge)
 	if err != nil {
 		return nil, err
 	}

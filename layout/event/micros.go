@@ -36,11 +36,13 @@ func (m Micros) Day() string { return m.Time().Format(time.DateOnly) }
 // ParseTime reads a timestamp: RFC 3339, or a number since the epoch whose
 // magnitude tells its unit (see [EpochTime]).
 func ParseTime(s string) (Micros, error) {
-	if n, err := strconv.ParseFloat(s, 64); err == nil && !strings.ContainsAny(s, "xXpPnNiI_") {
+	if !strings.ContainsAny(s, "TxXpPnNiI_") { // else strconv would allocate an error for every date
 		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return EpochTime(i)
 		}
-		return epochFloat(n)
+		if n, err := strconv.ParseFloat(s, 64); err == nil {
+			return epochFloat(n)
+		}
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
@@ -51,10 +53,19 @@ func ParseTime(s string) (Micros, error) {
 
 func checkTime(sec, usec int64) (Micros, error) {
 	if sec < int64(MinTime)/1e6 || sec > int64(MaxTime)/1e6 {
-		return 0, fault.New(fault.Invalid, "the timestamp is out of range: Firn takes the years 1 to 9999")
+		return 0, errRange
 	}
-	return Micros(sec*1e6 + usec), nil
+	return checkMicros(sec*1e6 + usec)
 }
+
+func checkMicros(usec int64) (Micros, error) {
+	if m := Micros(usec); m >= MinTime && m <= MaxTime {
+		return m, nil
+	}
+	return 0, errRange
+}
+
+var errRange = fault.New(fault.Invalid, "the timestamp is out of range: Firn takes the years 1 to 9999")
 
 // EpochTime reads a whole number since the epoch. Its magnitude tells the unit:
 // below 10^11 seconds (to the year 5138), below 10^14 milliseconds, below 10^17
@@ -66,11 +77,11 @@ func EpochTime(n int64) (Micros, error) {
 	}
 	switch {
 	case n == math.MinInt64 || abs >= 1e17:
-		return Micros(floorDiv(n, 1000)), nil
+		return checkMicros(floorDiv(n, 1000))
 	case abs >= 1e14:
-		return Micros(n), nil
+		return checkMicros(n)
 	case abs >= 1e11:
-		return Micros(n * 1000), nil
+		return checkMicros(n * 1000)
 	}
 	return checkTime(n, 0)
 }
@@ -81,16 +92,16 @@ func epochFloat(f float64) (Micros, error) {
 	abs := math.Abs(f)
 	switch {
 	case !(abs < 9e18): // also NaN
-		return 0, fault.New(fault.Invalid, "the timestamp is out of range: Firn takes the years 1 to 9999")
+		return 0, errRange
 	case abs >= 1e17:
-		return Micros(math.Floor(f / 1000)), nil
+		return checkMicros(int64(math.Floor(f / 1000)))
 	case abs >= 1e14:
-		return Micros(math.Floor(f)), nil
+		return checkMicros(int64(math.Floor(f)))
 	case abs >= 1e11:
-		return Micros(math.Floor(f * 1000)), nil
+		return checkMicros(int64(math.Round(f * 1000))) // floats have no exact .123: the nearest is meant
 	}
 	sec := math.Floor(f)
-	return checkTime(int64(sec), int64(math.Floor((f-sec)*1e6)))
+	return checkTime(int64(sec), int64(math.Round((f-sec)*1e6)))
 }
 
 func floorDiv(a, b int64) int64 {

@@ -1,0 +1,200 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/firnlog/firn/layout/catalog"
+	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/fault"
+)
+
+// eventMemory is about what a decoded event takes beside the body.
+const eventMemory = 256
+
+// appendRequest is what the URL and the headers of an append say.
+type appendRequest struct {
+	instance   string // id or unique name
+	media      string
+	expect     string // the parameter expectedSequence, "" for none
+	autoCreate bool
+	minimal    bool   // the answer leaves out the events
+	key        string // idempotency key, "" for none
+}
+
+// appendEvents answers 201 when all events are stored, 207 when those of some
+// shards are and others are not. The request's memory is given back when the
+// append is over, since the events are parts of the body.
+func (a *API) appendEvents(w http.ResponseWriter, r *http.Request) (answer, error) {
+	req, err := parseAppend(r)
+	if err != nil {
+		return answer{}, err
+	}
+	l := &loan{memory: a.memory}
+	defer l.end()
+	body, err := readBody(w, r, l, MaxBody, MaxDecompressed)
+	if err != nil {
+		return answer{}, err
+	}
+	batch, err := req.batch(body, event.ToMicros(a.Now()))
+	if err != nil {
+		return answer{}, err
+	}
+	if err := l.grow(r.Context(), eventMemory*int64(len(batch.Events))); err != nil {
+		return answer{}, err
+	}
+	receipt, err := a.append(r.Context(), req, batch)
+	if err != nil {
+		return a.refused(r.Context(), req, err)
+	}
+	return a.stored(req, receipt)
+}
+
+func parseAppend(r *http.Request) (req appendRequest, err error) {
+	p, err := parseParams(r, []string{"expectedSequence", "autoCreate", "return"})
+	if err != nil {
+		return req, err
+	}
+	if req.instance, err = instanceRef(r); err != nil {
+		return req, err
+	}
+	if req.media, err = mediaType(r, typeJSON, typeNDJSON, typeJSONLines, typeCloudEvent, typeCloudBatch); err != nil {
+		return req, err
+	}
+	if req.autoCreate, err = p.flag("autoCreate"); err != nil {
+		return req, err
+	}
+	if req.expect = p.Get("expectedSequence"); req.expect == "" && p.Has("expectedSequence") {
+		return req, fault.New(fault.Invalid, "the parameter expectedSequence is empty")
+	}
+	switch p.Get("return") {
+	case "minimal":
+		req.minimal = true
+	case "", "representation":
+		req.minimal = !p.Has("return") && prefersMinimal(r)
+	default:
+		return req, fault.New(fault.Invalid, "the parameter return is minimal or representation")
+	}
+	req.key, err = idempotencyKey(r)
+	return req, err
+}
+
+// prefersMinimal reads the header Prefer (RFC 7240).
+func prefersMinimal(r *http.Request) bool {
+	for preference := range strings.SplitSeq(strings.Join(r.Header.Values("Prefer"), ","), ",") {
+		if strings.TrimSpace(preference) == "return=minimal" {
+			return true
+		}
+	}
+	return false
+}
+
+func idempotencyKey(r *http.Request) (string, error) {
+	given := r.Header.Values("Idempotency-Key")
+	switch {
+	case len(given) == 0:
+		return "", nil
+	case len(given) > 1 || !visible(given[0], 256):
+		return "", fault.New(fault.Invalid, "an Idempotency-Key is 1 to 256 visible ASCII characters, given once")
+	}
+	return given[0], nil
+}
+
+// batch decodes the body.
+func (req *appendRequest) batch(body []byte, now event.Micros) (commitlog.Batch, error) {
+	var in event.Request
+	var err error
+	switch req.media {
+	case typeNDJSON, typeJSONLines:
+		in.Events, err = event.DecodeNDJSON(body, now)
+	case typeCloudEvent, typeCloudBatch:
+		in.Events, err = event.DecodeCloudEvents(body, req.media == typeCloudBatch, now)
+	default:
+		in, err = event.DecodeJSON(body, now)
+	}
+	if err != nil {
+		return commitlog.Batch{}, err
+	}
+	if len(in.Events) == 0 {
+		return commitlog.Batch{}, fault.New(fault.Invalid, "the request has no events")
+	}
+	b := commitlog.Batch{Events: in.Events, Key: req.key}
+	if b.Expect, err = expectations(req.expect, &in); err != nil {
+		return b, err
+	}
+	if b.Key != "" {
+		b.Hash = req.hash(body)
+	}
+	return b, nil
+}
+
+// hash stands for what is asked for, so that the log can tell a repetition
+// from another request under the same key. Keys are the instance's own.
+func (req *appendRequest) hash(body []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q\n", req.media, req.expect)
+	h.Write(body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// expectations puts together what the parameter and the body expect.
+func expectations(param string, in *event.Request) (map[string]commitlog.Expectation, error) {
+	one := param
+	if in.Expect != "" {
+		one = in.Expect
+	}
+	if param != "" && in.Expect != "" || one != "" && in.ExpectStreams != nil {
+		return nil, fault.New(fault.Invalid, "what is expected is given twice: use one of the parameter expectedSequence, the batch's expectedSequence and its expectedSequences")
+	}
+	expect := make(map[string]commitlog.Expectation, len(in.ExpectStreams))
+	var err error
+	for stream, text := range in.ExpectStreams {
+		if expect[stream], err = commitlog.ParseExpectation(text); err != nil {
+			return nil, fault.Wrap(err, "stream %q", shorten(stream))
+		}
+	}
+	if one != "" {
+		stream := in.Events[0].Stream
+		for i := range in.Events {
+			if in.Events[i].Stream != stream {
+				return nil, fault.New(fault.Invalid, "expectedSequence needs events of one stream; use expectedSequences, with one number for each stream")
+			}
+		}
+		expect[stream], err = commitlog.ParseExpectation(one)
+	}
+	return expect, err
+}
+
+// append stores the batch, and makes the instance first where that is asked
+// for and needed. Whoever makes it at the same time is as welcome.
+func (a *API) append(ctx context.Context, req appendRequest, b commitlog.Batch) (commitlog.Receipt, error) {
+	receipt, err := a.Log.Append(ctx, req.instance, b)
+	if !req.autoCreate || !fault.Is(err, fault.NotFound) {
+		return receipt, err
+	}
+	_, err = a.Log.CreateInstance(ctx, catalog.Instance{ID: req.instance, Name: req.instance})
+	if err != nil && !fault.Is(err, fault.Exists) {
+		return receipt, err
+	}
+	return a.Log.Append(ctx, req.instance, b)
+}
+
+// refused says more about some errors of appends.
+func (a *API) refused(ctx context.Context, req appendRequest, err error) (answer, error) {
+	var conflict *commitlog.ConflictError
+	switch {
+	case errors.As(err, &conflict):
+		return answer{details: a.conflictDetails(ctx, req.instance, conflict)}, err
+	case fault.Is(err, fault.Unknown) && req.key != "":
+		err = fault.New(fault.Unknown, "%w: the events may or may not be stored, or may be yet; repeat the request with the same Idempotency-Key to settle it", err)
+	case fault.Is(err, fault.Unknown):
+		err = fault.New(fault.Unknown, "%w: the events may or may not be stored, or may be yet; without an Idempotency-Key a repetition may store them twice, so look first", err)
+	}
+	return answer{}, err
+}

@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/firnlog/firn/layout/catalog"
+	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/fault"
+)
+
+// instanceJSON is an instance as clients see it.
+type instanceJSON struct {
+	ID            string `json:"id"`
+	Name          string `json:"name"`
+	Description   string `json:"description,omitempty"`
+	CreatedAt     string `json:"createdAt"` // RFC 3339
+	UpdatedAt     string `json:"updatedAt"` // RFC 3339; when its settings changed
+	Shards        int    `json:"shards"`
+	RetentionDays int    `json:"retentionDays"` // 0 for ever
+}
+
+func showInstance(i catalog.Instance) instanceJSON {
+	return instanceJSON{i.ID, i.Name, i.Description, i.CreatedAt.String(), i.UpdatedAt.String(), i.Shards, i.RetentionDays}
+}
+
+func instanceData(i catalog.Instance) []byte {
+	return encode(map[string]instanceJSON{"instance": showInstance(i)})
+}
+
+// createInstance answers 201, or 409 with the instance that is there already.
+func (a *API) createInstance(w http.ResponseWriter, r *http.Request) (answer, error) {
+	if _, err := parseParams(r, nil); err != nil {
+		return answer{}, err
+	}
+	var spec catalog.Instance
+	retention := wholeField(0, func(n int) { spec.RetentionDays = n })
+	err := a.readSmall(w, r, map[string]*field{
+		"name":          textField(func(s string) { spec.Name = s }),
+		"id":            textField(func(s string) { spec.ID = s }),
+		"description":   textField(func(s string) { spec.Description = s }),
+		"shards":        wholeField(1, func(n int) { spec.Shards = n }),
+		"retentionDays": retention, "retention_days": retention,
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	if spec.Name == "" && spec.ID == "" {
+		return answer{}, fault.New(fault.Invalid, "an instance needs a name or an id")
+	}
+	made, err := a.Log.CreateInstance(r.Context(), spec)
+	switch {
+	case err == nil:
+		w.Header().Set("Location", "/v1/instances/"+made.ID)
+		return answer{status: http.StatusCreated, data: instanceData(made)}, nil
+	case fault.Is(err, fault.Exists) && !own(made.ID):
+		return answer{data: instanceData(made)}, err
+	}
+	return answer{}, err
+}
+
+func (a *API) listInstances(_ http.ResponseWriter, r *http.Request) (answer, error) {
+	if _, err := parseParams(r, nil); err != nil {
+		return answer{}, err
+	}
+	all, err := a.Log.Instances(r.Context())
+	if err != nil {
+		return answer{}, err
+	}
+	list := make([]instanceJSON, 0, len(all))
+	for _, i := range all {
+		if !own(i.ID) {
+			list = append(list, showInstance(i))
+		}
+	}
+	return answer{data: encode(map[string]any{"instances": list})}, nil
+}
+
+func (a *API) getInstance(_ http.ResponseWriter, r *http.Request) (answer, error) {
+	i, err := a.pathInstance(r)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{data: instanceData(i)}, nil
+}
+
+func (a *API) updateInstance(w http.ResponseWriter, r *http.Request) (answer, error) {
+	i, err := a.pathInstance(r)
+	if err != nil {
+		return answer{}, err
+	}
+	var u commitlog.Update
+	retention := wholeField(0, func(n int) { u.RetentionDays = &n })
+	err = a.readSmall(w, r, map[string]*field{
+		"name":          textField(func(s string) { u.Name = &s }),
+		"description":   textField(func(s string) { u.Description = &s }),
+		"retentionDays": retention, "retention_days": retention,
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	if u == (commitlog.Update{}) {
+		return answer{}, fault.New(fault.Invalid, "nothing is to be changed: give name, description or retentionDays")
+	}
+	i, err = a.Log.UpdateInstance(r.Context(), i.ID, u)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{data: instanceData(i)}, nil
+}
+
+func (a *API) deleteInstance(_ http.ResponseWriter, r *http.Request) (answer, error) {
+	i, err := a.pathInstance(r)
+	if err != nil {
+		return answer{}, err
+	}
+	if i, err = a.Log.DeleteInstance(r.Context(), i.ID); err != nil {
+		return answer{}, err
+	}
+	return answer{data: instanceData(i)}, nil
+}
+
+// pathInstance looks up the instance that the path names, for routes without
+// parameters.
+func (a *API) pathInstance(r *http.Request) (catalog.Instance, error) {
+	if _, err := parseParams(r, nil); err != nil {
+		return catalog.Instance{}, err
+	}
+	ref, err := instanceRef(r)
+	if err != nil {
+		return catalog.Instance{}, err
+	}
+	return a.instance(r.Context(), ref)
+}
+
+// instance looks up an instance by its id or unique name.
+func (a *API) instance(ctx context.Context, ref string) (catalog.Instance, error) {
+	i, err := a.Log.Instance(ctx, ref)
+	if err == nil && own(i.ID) {
+		err = fault.New(fault.NotFound, "there is no instance %q", shorten(ref))
+	}
+	return i, err
+}
+
+// own reports whether an instance is Firn's own, which this surface hides.
+func own(id string) bool { return strings.HasPrefix(id, "_") }
+
+// readSmall reads a body that is a small JSON object.
+func (a *API) readSmall(w http.ResponseWriter, r *http.Request, fields map[string]*field) error {
+	body, end, err := a.smallBody(w, r)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return readObject(body, fields)
+}
+
+// smallBody reads a JSON body of at most MaxSmallBody. The caller MUST call end
+// when it is done with it.
+func (a *API) smallBody(w http.ResponseWriter, r *http.Request) (body []byte, end func(), err error) {
+	if _, err := mediaType(r, typeJSON); err != nil {
+		return nil, nil, err
+	}
+	l := &loan{memory: a.memory}
+	if body, err = readBody(w, r, l, MaxSmallBody, MaxSmallBody); err != nil {
+		l.end()
+		return nil, nil, err
+	}
+	return body, l.end, nil
+}
