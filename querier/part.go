@@ -1,0 +1,101 @@
+package querier
+
+import (
+	"context"
+)
+
+// part is what the scan of one unit found.
+type part struct {
+	matched int64
+	entries []entry // that may belong to the page
+	table   *table  // the reduction of the unit's events
+}
+
+// scanUnit scans one row group. It is called by several goroutines at once, and
+// changes nothing of the run but its counters.
+func (r *run) scanUnit(ctx context.Context, u *unit) (*part, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	e := groupExtent{u.group, u.shard}
+	rest, ok := prune(e, r.columns)
+	if !ok {
+		return &part{}, nil
+	}
+	wanted := r.top != nil && !r.top.excludes(e)
+	counted := len(rest) == 0 && len(r.deep) == 0
+	switch {
+	case r.table == nil && !wanted && !r.counting:
+		return &part{}, nil
+	case r.table == nil && !wanted && counted:
+		return &part{matched: int64(u.group.Rows())}, nil
+	}
+	if r.table != nil && counted && r.reduce.statistics() && !r.reduce.byType() {
+		t := newTable(r.reduce, &r.memory)
+		return &part{int64(u.group.Rows()), nil, t}, t.count("", int64(u.group.Rows()))
+	}
+	return r.scanRows(u, rest, wanted)
+}
+
+// scanRows reads what the unit's statistics leave open.
+func (r *run) scanRows(u *unit, rest []predicate, wanted bool) (*part, error) {
+	r.stats.groupsRead.Add(1)
+	r.stats.rowsScanned.Add(int64(u.group.Rows()))
+	c := &chunk{unit: u, stats: &r.stats}
+	rows, err := r.filter(c, rest)
+	if err != nil || len(rows) == 0 {
+		return &part{}, err
+	}
+	p := &part{matched: int64(len(rows))}
+	switch {
+	case r.table != nil:
+		p.table = newTable(r.reduce, &r.memory)
+		if err = c.load(r.reduce.columns()); err == nil {
+			err = p.table.rows(c, rows)
+		}
+	case wanted:
+		p.entries, err = r.candidates(c, rows)
+		if len(p.entries) > 0 {
+			r.keep(c)
+		}
+	}
+	return p, err
+}
+
+// candidates returns the rows that may belong to the page, with their keys.
+func (r *run) candidates(c *chunk, rows []int32) ([]entry, error) {
+	if err := c.load(r.keys.cols | placeColumns); err != nil {
+		return nil, err
+	}
+	reader := r.keys.reader(c)
+	best := bestOf{top: r.top}
+	e := entry{unit: c.unit, keys: make([]Value, len(r.keys.fields))}
+	for _, row := range rows {
+		e.row, e.place = row, c.place(row)
+		if err := reader.read(row, e.keys); err != nil {
+			return nil, err
+		}
+		for i := range e.keys {
+			e.keys[i] = e.keys[i].compacted()
+		}
+		best.offer(&e)
+	}
+	return best.entries, nil
+}
+
+// merge takes in the parts in the order of their units.
+func (r *run) merge(p *part) error {
+	r.matched += p.matched
+	if r.counting {
+		r.total += p.matched
+	}
+	for i := range p.entries {
+		if err := r.top.offer(p.entries[i]); err != nil {
+			return err
+		}
+	}
+	if p.table != nil {
+		return r.table.merge(p.table)
+	}
+	return nil
+}

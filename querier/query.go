@@ -1,0 +1,180 @@
+package querier
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/firnlog/firn/layout/fault"
+)
+
+// Query is a question about the events of one instance. Its text form is the
+// JSON that [Parse] reads.
+type Query struct {
+	Instance string
+	Stream   string      // only events of this stream; "" for all
+	Where    []Predicate // all must hold
+	Select   []Field     // what to show of each event; none for all
+	OrderBy  []Order     // none for append order
+	Limit    int         // events a page: 0 … MaxLimit
+	Offset   int         // events to skip before the first page
+	Cursor   string      // from the page before; the rest of the query must be the same but Limit
+	Reduce   *Reduce     // instead of events, one value over all of them
+	NoTotal  bool        // the total need not be counted
+}
+
+// New returns a query for all events of an instance with the default limit.
+func New(instance string) *Query { return &Query{Instance: instance, Limit: DefaultLimit} }
+
+// Operator compares a field with what a condition asks for.
+type Operator string
+
+// The operators.
+const (
+	Eq       Operator = "eq"
+	Neq      Operator = "neq"
+	Gt       Operator = "gt"
+	Gte      Operator = "gte"
+	Lt       Operator = "lt"
+	Lte      Operator = "lte"
+	Contains Operator = "contains" // a part of a string, a member of an array
+	In       Operator = "in"       // equal to one of a list
+	Between  Operator = "between"  // two values, both ends included
+)
+
+var operators = []Operator{Eq, Neq, Gt, Gte, Lt, Lte, Contains, In, Between}
+
+// Predicate is one condition.
+type Predicate struct {
+	Field    Field
+	Operator Operator
+	Values   []Value // two for Between, any number for In, else one
+}
+
+// Order is one field of an order.
+type Order struct {
+	Field Field
+	Desc  bool
+}
+
+// Reduction is a kind of aggregation.
+type Reduction string
+
+// The reductions.
+const (
+	Count   Reduction = "count"
+	Sum     Reduction = "sum"
+	Avg     Reduction = "avg"
+	Min     Reduction = "min"
+	Max     Reduction = "max"
+	Collect Reduction = "collect" // all values, in append order
+)
+
+var reductions = []Reduction{Count, Sum, Avg, Min, Max, Collect}
+
+// Reduce asks for an aggregation.
+type Reduce struct {
+	Type    Reduction
+	Field   Field // the zero Field for none, which only Count allows
+	GroupBy []Field
+}
+
+// String returns the query as JSON in one normal form, which [Parse] reads back
+// to an equal query.
+func (q *Query) String() string {
+	b := q.appendIdentity([]byte("{"))
+	b = strconv.AppendInt(append(b, `,"limit":`...), int64(q.Limit), 10)
+	if q.Cursor != "" {
+		b = appendQuoted(append(b, `,"cursor":`...), q.Cursor)
+	}
+	return string(append(b, '}'))
+}
+
+// appendIdentity appends the members that all pages of a query share.
+func (q *Query) appendIdentity(b []byte) []byte {
+	b = appendQuoted(append(b, `"from":{"instance":`...), q.Instance)
+	if q.Stream != "" {
+		b = appendQuoted(append(b, `,"stream":`...), q.Stream)
+	}
+	b = append(b, '}')
+	if len(q.Where) > 0 {
+		b = appendList(append(b, `,"where":`...), q.Where, appendPredicate)
+	}
+	if len(q.Select) > 0 {
+		b = appendList(append(b, `,"select":`...), q.Select, appendField)
+	}
+	if len(q.OrderBy) > 0 {
+		b = appendList(append(b, `,"orderBy":`...), q.OrderBy, appendOrder)
+	}
+	if q.Offset > 0 {
+		b = strconv.AppendInt(append(b, `,"offset":`...), int64(q.Offset), 10)
+	}
+	if q.Reduce != nil {
+		b = appendReduce(append(b, `,"reduce":`...), q.Reduce)
+	}
+	if q.NoTotal {
+		b = append(b, `,"total":false`...)
+	}
+	return b
+}
+
+func appendPredicate(b []byte, p Predicate) []byte {
+	b = appendField(append(b, `{"field":`...), p.Field)
+	b = appendQuoted(append(b, `,"operator":`...), string(p.Operator))
+	b = append(b, `,"value":`...)
+	if p.Operator == In || p.Operator == Between {
+		b = appendList(b, p.Values, func(b []byte, v Value) []byte { return v.appendJSON(b) })
+	} else {
+		b = p.Values[0].appendJSON(b)
+	}
+	return append(b, '}')
+}
+
+func appendOrder(b []byte, o Order) []byte {
+	b = appendField(append(b, `{"field":`...), o.Field)
+	if o.Desc {
+		return append(b, `,"direction":"desc"}`...)
+	}
+	return append(b, `,"direction":"asc"}`...)
+}
+
+func appendReduce(b []byte, r *Reduce) []byte {
+	b = appendQuoted(append(b, `{"type":`...), string(r.Type))
+	if r.Field.base != baseNone {
+		b = appendField(append(b, `,"field":`...), r.Field)
+	}
+	if len(r.GroupBy) > 0 {
+		b = appendList(append(b, `,"groupBy":`...), r.GroupBy, appendField)
+	}
+	return append(b, '}')
+}
+
+func appendField(b []byte, f Field) []byte { return appendQuoted(b, f.name) }
+
+func appendList[T any](b []byte, list []T, one func([]byte, T) []byte) []byte {
+	b = append(b, '[')
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = one(b, v)
+	}
+	return append(b, ']')
+}
+
+// invalid returns an error about the part of a query at the path where.
+func invalid(where, format string, args ...any) error {
+	return fault.New(fault.Invalid, "%s: %w", where, fmt.Errorf(format, args...))
+}
+
+// oneOf lists names for a message.
+func oneOf[T ~string](names []T) string {
+	var b strings.Builder
+	for i, n := range names {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(n))
+	}
+	return b.String()
+}

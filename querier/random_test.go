@@ -1,0 +1,301 @@
+package querier
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firnlog/firn/layout/event"
+)
+
+var seedFlag = flag.Uint64("seed", 0, "seed of the random queries; 0 takes the time")
+
+func pick[T any](rng *rand.Rand, of []T) T { return of[rng.IntN(len(of))] }
+
+// scalars are values that events hold and queries ask for, chosen to collide.
+var scalars = []string{"1", "1.0", "2", "-3", "0.5", "1e2", "100", `"1"`, `"a"`, `"ab"`, `"abc"`, `"b\u0061"`, `"ba"`, `"é\n\"q\""`,
+	"true", "false", "null", `""`, "9007199254740993", "9007199254740992.0", "9223372036854775807", "1e300", "0.1"}
+
+func randomJSON(rng *rand.Rand, depth int) string {
+	space := pick(rng, []string{"", "", " "})
+	switch n := rng.IntN(10); {
+	case n < 7 || depth == 0:
+		return pick(rng, scalars)
+	case n < 8:
+		var list []string
+		for range rng.IntN(4) {
+			list = append(list, space+randomJSON(rng, depth-1))
+		}
+		return "[" + strings.Join(list, ",") + "]"
+	}
+	var members []string
+	for range rng.IntN(5) {
+		members = append(members, space+pick(rng, []string{`"a"`, `"b"`, `"c"`, `"\u0061"`, `"0"`})+space+":"+randomJSON(rng, depth-1))
+	}
+	return "{" + strings.Join(members, ","+space) + "}"
+}
+
+func randomPayload(rng *rand.Rand) []byte {
+	switch rng.IntN(30) {
+	case 0:
+		return nil
+	case 1:
+		return []byte(randomJSON(rng, 2))
+	}
+	s := fmt.Sprintf(`{"n":%d,"a":%s,"b":%s`, rng.IntN(1000), randomJSON(rng, 1), randomJSON(rng, 3))
+	if rng.IntN(2) == 0 {
+		s += `,"f":` + fmt.Sprint(rng.Float64()*100)
+	}
+	return []byte(s + "}")
+}
+
+const dayMicros = 86_400_000_000
+
+// randomLog returns n events as shards would have numbered them.
+func randomLog(rng *rand.Rand, n, shards int) []event.Event {
+	types := 4 + rng.IntN(16)
+	var out []event.Event
+	sequence := map[string]int64{}
+	position := make([]int64, shards)
+	start := event.ToMicros(time.Date(2026, 11, 20, 22, 0, 0, 0, time.UTC))
+	for len(out) < n {
+		shard := rng.IntN(shards)
+		position[shard]++
+		for ordinal := range 1 + rng.IntN(30) {
+			stream := fmt.Sprintf("s%d-%d", shard, rng.IntN(5))
+			sequence[stream]++
+			e := event.Event{Stream: stream, Type: fmt.Sprintf("t%d", rng.IntN(types)),
+				Time: start + event.Micros(rng.IntN(40))*(dayMicros/10) + event.Micros(rng.IntN(2)), Payload: randomPayload(rng),
+				Metadata: []byte(pick(rng, []string{`{}`, `{"source":"web","v":1}`, ` {"source": "app"} `, ``})),
+				Sequence: sequence[stream], Ingested: start + event.Micros(len(out))*1000,
+				Place: event.Place{Shard: shard, Position: position[shard], Ordinal: int32(ordinal)}}
+			if rng.IntN(4) == 0 {
+				e.ID = fmt.Sprintf("id-%d", rng.IntN(100))
+			}
+			for i := range rng.IntN(3) {
+				e.Tags = append(e.Tags, fmt.Sprintf("%c%d", 'x'+i, rng.IntN(3)))
+			}
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+var randomFields = []string{"id", "instanceId", "stream_id", "streamId", "event_type", "eventType", "timestamp", "sequence_number", "tags", "ingested_at",
+	"payload", "metadata", "payload.n", "n", "payload.a", "a", "b", "b.a", "payload.b.b", "b.0", "b.a.0", "b.c.a", "f", "payload.f", "metadata.source", "metadata.v", "nothing"}
+
+// randomValue returns a value that a condition on a field may hit.
+func randomValue(rng *rand.Rand, e event.Event, field string) string {
+	if strings.HasSuffix(field, "_at") || field == "timestamp" {
+		at := e.Time
+		if field != "timestamp" {
+			at = e.Ingested
+		}
+		return pick(rng, []string{`"` + at.String() + `"`, fmt.Sprint(int64(at)), fmt.Sprint(int64(at) / 1000), fmt.Sprintf("%d.5", int64(at)/1e6)})
+	}
+	if v := refGet(e, field); rng.IntN(4) > 0 && v.typ != "missing" && v.typ != "array" && v.typ != "object" {
+		return v.raw
+	}
+	return pick(rng, scalars)
+}
+
+// orderable makes a value one that gt and its like take.
+func orderable(v string) string {
+	if strings.Contains("tfn", v[:1]) {
+		return "7"
+	}
+	return v
+}
+
+func randomCondition(rng *rand.Rand, events []event.Event) string {
+	field := pick(rng, randomFields)
+	op := string(pick(rng, operators))
+	if op == "contains" && (field == "timestamp" || field == "ingested_at") {
+		op = "eq"
+	}
+	value := func() string { return randomValue(rng, pick(rng, events), field) }
+	v := value()
+	switch op {
+	case "gt", "gte", "lt", "lte":
+		v = orderable(v)
+	case "between":
+		lo, hi := orderable(v), orderable(value())
+		if field != "timestamp" && field != "ingested_at" && (lo[0] == '"') != (hi[0] == '"') {
+			hi = lo
+		}
+		v = "[" + lo + "," + hi + "]"
+	case "in":
+		list := []string{}
+		for range rng.IntN(12) {
+			list = append(list, value())
+		}
+		v = "[" + strings.Join(list, ",") + "]"
+	case "contains":
+		if rng.IntN(2) == 0 {
+			v = pick(rng, []string{`"a"`, `"s"`, `"-"`, `"x1"`, `"0"`})
+		}
+	}
+	return fmt.Sprintf(`{"field":%q,"operator":%q,"value":%s}`, field, op, v)
+}
+
+func randomQuery(rng *rand.Rand, events []event.Event) string {
+	q := `{"from":{"instance":"log"`
+	if rng.IntN(8) == 0 {
+		q += fmt.Sprintf(`,"stream":%q`, pick(rng, events).Stream)
+	}
+	q += "}"
+	var where []string
+	for range []int{0, 1, 1, 1, 2, 2, 3}[rng.IntN(7)] {
+		where = append(where, randomCondition(rng, events))
+	}
+	q += `,"where":[` + strings.Join(where, ",") + "]"
+	if rng.IntN(2) == 0 {
+		typ := pick(rng, reductions)
+		q += fmt.Sprintf(`,"reduce":{"type":%q`, typ)
+		if typ != Count || rng.IntN(3) == 0 {
+			q += fmt.Sprintf(`,"field":%q`, pick(rng, randomFields))
+		}
+		if n := rng.IntN(3); n > 0 {
+			q += fmt.Sprintf(`,"groupBy":["%s"]`, strings.Join(distinct(rng, n), `","`))
+		}
+		return q + "}}"
+	}
+	if rng.IntN(3) == 0 {
+		q += fmt.Sprintf(`,"select":["%s"]`, strings.Join(distinct(rng, 1+rng.IntN(4)), `","`))
+	}
+	if n := rng.IntN(3); n > 0 {
+		var by []string
+		for _, f := range distinct(rng, n) {
+			by = append(by, fmt.Sprintf(`{"field":%q,"direction":%q}`, f, pick(rng, []string{"asc", "desc"})))
+		}
+		if rng.IntN(5) == 0 {
+			by[len(by)-1] = fmt.Sprintf(`{"field":"$place","direction":%q}`, pick(rng, []string{"asc", "desc"}))
+		}
+		q += `,"orderBy":[` + strings.Join(by, ",") + "]"
+	}
+	if rng.IntN(4) > 0 {
+		q += fmt.Sprintf(`,"limit":%d`, pick(rng, []int{0, 1, 3, 10, 50, 10000}))
+	}
+	if rng.IntN(4) == 0 {
+		q += fmt.Sprintf(`,"offset":%d`, pick(rng, []int{1, 7, 100, 2000}))
+	}
+	return q + "}"
+}
+
+func distinct(rng *rand.Rand, n int) []string {
+	var out []string
+	for _, i := range rng.Perm(len(randomFields))[:n] {
+		out = append(out, randomFields[i])
+	}
+	return out
+}
+
+// sameJSON compares JSON: numbers within 1e-9, all else exactly.
+func sameJSON(t *testing.T, got, want string) bool {
+	t.Helper()
+	decode := func(s string) (v any) {
+		d := json.NewDecoder(strings.NewReader(s))
+		d.UseNumber()
+		if err := d.Decode(&v); err != nil {
+			t.Fatalf("%v in %s", err, s)
+		}
+		return v
+	}
+	return sameValue(decode(got), decode(want))
+}
+
+func sameValue(a, b any) bool {
+	switch x := a.(type) {
+	case json.Number:
+		y, ok := b.(json.Number)
+		if !ok {
+			return false
+		}
+		f, g := refNumber(x.String()).num, refNumber(y.String()).num
+		if f.Cmp(g) == 0 {
+			return true
+		}
+		p, _ := f.Float64()
+		q, _ := g.Float64()
+		return math.Abs(p-q) <= 1e-9*max(1, math.Abs(p), math.Abs(q))
+	case []any:
+		y, ok := b.([]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for i := range x {
+			if !sameValue(x[i], y[i]) {
+				return false
+			}
+		}
+		return true
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for k := range x {
+			if _, ok := y[k]; !ok || !sameValue(x[k], y[k]) {
+				return false
+			}
+		}
+		return true
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// TestEngineAgainstReference runs random queries over random logs that lie in
+// the tail, in files and in both, and compares with the reference evaluator.
+func TestEngineAgainstReference(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	logs, queries := 12, 200
+	if testing.Short() {
+		logs, queries = 3, 100
+	}
+	for i := range logs {
+		events := randomLog(rng, 200+rng.IntN(600), 1+i%3)
+		hidden := event.MinTime
+		if i%2 == 1 {
+			hidden = event.Micros(int64(events[rng.IntN(len(events))].Time) / 1e6 * 1e6)
+		}
+		m := store(t, rng, events, []float64{0, 1, 0.5, 0.9}[i%4], hidden)
+		for range queries {
+			query := randomQuery(rng, events)
+			compareRun(t, m, events, query)
+		}
+	}
+}
+
+func compareRun(t *testing.T, m *memory, events []event.Event, query string) {
+	t.Helper()
+	want := refRun(events, m.hidden, query)
+	got := m.run(t, query)
+	if got.Total != int64(want.total) {
+		t.Fatalf("%s\ntotal %d, want %d", query, got.Total, want.total)
+	}
+	if want.aggregation != "" {
+		if !sameJSON(t, string(got.Aggregation), want.aggregation) {
+			t.Fatalf("%s\naggregation %s\nwant %s", query, got.Aggregation, want.aggregation)
+		}
+		return
+	}
+	if len(got.Events) != len(want.events) {
+		t.Fatalf("%s\n%d events, want %d", query, len(got.Events), len(want.events))
+	}
+	for i, e := range got.Events {
+		if !sameJSON(t, string(e), want.events[i]) {
+			t.Fatalf("%s\nevent %d is %s\nwant %s", query, i, e, want.events[i])
+		}
+	}
+}

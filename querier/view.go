@@ -1,0 +1,57 @@
+package querier
+
+import (
+	"context"
+
+	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/segment"
+	"github.com/firnlog/firn/layout/snapshot"
+)
+
+// Source gives views of instances; it is a [commitlog.Log].
+type Source interface {
+	// Pin returns the instance as it is now. Every event that was acknowledged
+	// before the call MUST be in the view.
+	Pin(ctx context.Context, instance string) (*commitlog.View, error)
+	// At returns the instance as it was at a point that Pin gave, with the same
+	// events; Gone when it no longer can, Invalid when there was no such point.
+	At(ctx context.Context, instance string, p commitlog.Point) (*commitlog.View, error)
+}
+
+// view is an instance at one point, as the engine needs it.
+type view interface {
+	point() commitlog.Point
+	hiddenBefore() event.Micros
+	tail() []*commitlog.Commit
+	// Files MUST return every data file with an event from … to (both
+	// inclusive) that is not hidden; an event is in one file or one commit.
+	Files(ctx context.Context, from, to event.Micros) ([]snapshot.File, error)
+	Open(ctx context.Context, f snapshot.File) (*segment.File, error)
+}
+
+// pinner is a [Source] of such views.
+type pinner interface {
+	pin(ctx context.Context, instance string) (view, error)
+	at(ctx context.Context, instance string, p commitlog.Point) (view, error)
+}
+
+// logView is a view of the commit log.
+type logView struct{ *commitlog.View }
+
+func (v logView) point() commitlog.Point     { return v.Point }
+func (v logView) hiddenBefore() event.Micros { return v.HiddenBefore }
+func (v logView) tail() []*commitlog.Commit  { return v.Tail }
+
+// logPinner makes a pinner of a Source.
+type logPinner struct{ src Source }
+
+func (l logPinner) pin(ctx context.Context, instance string) (view, error) {
+	v, err := l.src.Pin(ctx, instance)
+	return logView{v}, err
+}
+
+func (l logPinner) at(ctx context.Context, instance string, p commitlog.Point) (view, error) {
+	v, err := l.src.At(ctx, instance, p)
+	return logView{v}, err
+}
