@@ -57,13 +57,17 @@ func (r *Report) add(o Report) {
 // there is nothing left to do.
 type step func(ctx context.Context, id string, v *commitlog.View) (snapshot.Edit, Report, error)
 
-// Run brings an instance, given by its id, up to date: everything folded, merged
-// where it pays, expired files dropped, garbage swept. It returns what was done
-// until then also beside an error.
+// Run brings an instance, given by its id, up to date: everything folded that
+// was committed before the call, merged where it pays, expired files dropped,
+// garbage swept. It returns what was done until then also beside an error.
 func (c *Compactor) Run(ctx context.Context, id string) (Report, error) {
 	var total Report
 	c.Log.Folding(id)
-	for _, s := range []step{c.fold, c.merge, c.expire} {
+	v, _, err := c.Log.PinNewest(ctx, id)
+	if err != nil {
+		return total, err
+	}
+	for _, s := range []step{c.foldUntil(v.Point.Ends), c.merge, c.expire} {
 		if err := c.repeat(ctx, id, s, &total); err != nil {
 			return total, err
 		}

@@ -207,6 +207,53 @@ func TestAppendersAndCompactorsAtOnce(t *testing.T) {
 	mustEqual(t, all(t, s), want)
 }
 
+// Every view that is pinned after an acknowledgement holds the event, in the
+// process that wrote it and in any other, whatever compactors do meanwhile.
+func TestAcknowledgedEventsAreVisible(t *testing.T) {
+	s := store.NewMemory()
+	l := newLog(t, s, 2)
+	readers := []*commitlog.Log{l, commitlog.Open(s), commitlog.Open(s)}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		c := &Compactor{Log: commitlog.Open(s)}
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				mustRun(t, c)
+			}
+		}
+	})
+	defer func() { close(stop); wg.Wait() }()
+	rng := rand.New(rand.NewPCG(8, 8))
+	written := 0
+	for range 40 {
+		written += len(mustAppend(t, l, batch(rng, 1+rng.IntN(5))).Events)
+		for i, r := range readers {
+			v, err := r.Pin(t.Context(), "i")
+			if err != nil {
+				t.Fatal(err)
+			}
+			files, err := v.Files(t.Context(), event.MinTime, event.MaxTime)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rows int64
+			for _, f := range files {
+				rows += f.Rows
+			}
+			for _, c := range v.Tail {
+				rows += c.File.Rows()
+			}
+			if rows != int64(written) {
+				t.Fatalf("reader %d sees %d of %d events", i, rows, written)
+			}
+		}
+	}
+}
+
 func TestKeysSurviveFolding(t *testing.T) {
 	s := store.NewMemory()
 	l := newLog(t, s, 1)

@@ -20,16 +20,19 @@ const foldBytes = 16 << 20
 // uploads is how many files a step stores at the same time.
 const uploads = 8
 
-// fold moves the head of one shard's tail into data files, the first shard's
-// that has a tail.
-func (c *Compactor) fold(ctx context.Context, id string, v *commitlog.View) (snapshot.Edit, Report, error) {
-	for shard := range v.Point.Ends {
-		tail := bounded(v.Unfolded(shard))
-		if len(tail) > 0 {
-			return c.foldShard(ctx, id, v, shard, tail)
+// foldUntil returns the step that moves the head of one shard's tail into data
+// files, the first shard's that is not folded up to the position in ends. It has
+// an end also while others keep appending: what they add to a tail meanwhile is
+// folded with it or left for the next run.
+func (c *Compactor) foldUntil(ends []int64) step {
+	return func(ctx context.Context, id string, v *commitlog.View) (snapshot.Edit, Report, error) {
+		for shard, end := range v.Point.Ends {
+			if shard < len(ends) && min(end, ends[shard]) > v.Snapshot().ShardState(shard).Folded {
+				return c.foldShard(ctx, id, v, shard, bounded(v.Unfolded(shard)))
+			}
 		}
+		return snapshot.Edit{}, Report{}, nil
 	}
-	return snapshot.Edit{}, Report{}, nil
 }
 
 // bounded returns as many commits from the head of a tail as one step folds.

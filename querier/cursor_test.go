@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,12 @@ func TestPagesEqualOneQuery(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 2))
 	events := randomLog(rng, 250, 3)
-	m := store(t, rng, events, 0.6, events[0].Time)
+	var times []event.Micros
+	for _, e := range events {
+		times = append(times, e.Time)
+	}
+	slices.Sort(times)
+	m := store(t, rng, events, 0.6, times[len(times)/10])
 	orders := []string{
 		``, `"orderBy":[{"field":"$place","direction":"desc"}],`, `"orderBy":[{"field":"timestamp","direction":"desc"}],`,
 		`"orderBy":[{"field":"timestamp"}],`, `"orderBy":[{"field":"a","direction":"desc"}],`, `"orderBy":[{"field":"b"}],`,
