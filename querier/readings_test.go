@@ -78,6 +78,7 @@ var readings = []struct {
 	{"8 both ends", []string{`{"a":1}`, `{"a":2}`, `{"a":3}`, `{"a":3.5}`}, whereLog("a", "between", "[1,3]"), "e0 e1 e2", 3},
 	{"8 ends the wrong way round", []string{`{"a":1}`, `{"a":2}`}, whereLog("a", "between", "[3,1]"), "", 0},
 	{"9 literal and case-sensitive", []string{`{"a":"50% off"}`, `{"a":"50 off"}`, `{"a":"% OFF"}`}, whereLog("a", "contains", `"% off"`), "e0", 1},
+	{"9 case-sensitive in columns", []string{`{}`, `{}`}, whereLog("event_type", "contains", `"T1"`), "", 0},
 	{"9 escapes are read", []string{`{"a":"x\u0041y"}`, `{"a":"xAy"}`}, whereLog("a", "contains", `"A"`), "e0 e1", 2},
 	{"9 member of an array", []string{`{"a":["x",1]}`, `{"a":["xx"]}`, `{"a":"x"}`, `{"a":{"x":1}}`}, whereLog("a", "contains", `"x"`), "e0 e2", 2},
 	{"9 number in an array", []string{`{"a":["1",1.0]}`, `{"a":["1"]}`, `{"a":1}`}, whereLog("a", "contains", `1`), "e0", 1},
