@@ -13,6 +13,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/firnlog/firn/internal/bug"
+	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/snapshot"
@@ -114,7 +116,13 @@ func (c *Compactor) commit(ctx context.Context, id string, base *snapshot.Snapsh
 		if err != nil || !ok {
 			return false, err
 		}
+		if bug.In(bug.DeleteFirst) {
+			c.deleteFolded(ctx, id, e)
+		}
 		won, err := table.Commit(ctx, seen, next)
+		if !won && bug.In(bug.LoserCleansUp) {
+			c.cleanUp(ctx, e)
+		}
 		if err != nil {
 			return false, err
 		}
@@ -131,5 +139,21 @@ func (c *Compactor) commit(ctx context.Context, id string, base *snapshot.Snapsh
 		if base, err = table.Read(ctx, seen.Number); err != nil {
 			return false, err
 		}
+	}
+}
+
+// deleteFolded is the mistake [bug.DeleteFirst].
+func (c *Compactor) deleteFolded(ctx context.Context, id string, e snapshot.Edit) {
+	for _, s := range e.Shards {
+		for n := s.From.Folded + 1; n <= s.To.Folded; n++ {
+			_ = c.Log.Store().Delete(ctx, layout.Commit(id, s.To.Shard, n))
+		}
+	}
+}
+
+// cleanUp is the mistake [bug.LoserCleansUp].
+func (c *Compactor) cleanUp(ctx context.Context, e snapshot.Edit) {
+	for _, f := range e.Add {
+		_ = c.Log.Store().Delete(ctx, f.Key)
 	}
 }

@@ -121,7 +121,7 @@ func (c *Catalog) load(ctx context.Context, maxAge time.Duration) (*state, error
 	c.mu.Lock()
 	st := c.newest
 	c.mu.Unlock()
-	if st != nil && maxAge > 0 && time.Since(st.loaded) <= maxAge {
+	if st != nil && maxAge > 0 && chain.Elapsed(st.loaded, time.Now()) <= maxAge {
 		return st, nil
 	}
 	began := time.Now()

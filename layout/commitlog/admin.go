@@ -211,7 +211,7 @@ func (l *Log) finishDeletion(ctx context.Context, id string) error {
 	group.SetLimit(16)
 	for shard := range inst.Shards {
 		group.Go(func() error {
-			r := newRequest(Batch{}, inst.Generation)
+			r := newRequest(Batch{}, inst.Generation, l.now())
 			r.drop = true
 			return l.writer(inst.ID, shard).submit(gctx, r).err
 		})

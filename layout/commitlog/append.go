@@ -56,7 +56,7 @@ func (l *Log) append(ctx context.Context, inst catalog.Instance, b Batch) (Recei
 	var wg sync.WaitGroup
 	for i, p := range parts {
 		wg.Go(func() {
-			outcomes[i] = l.writer(inst.ID, p.shard).submit(ctx, newRequest(p.batch, inst.Generation))
+			outcomes[i] = l.writer(inst.ID, p.shard).submit(ctx, newRequest(p.batch, inst.Generation, l.now()))
 		})
 	}
 	wg.Wait()

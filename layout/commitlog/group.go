@@ -7,9 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/chain"
-	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/snapshot"
 )
@@ -31,7 +31,7 @@ func (w *writer) commit(ctx context.Context, group []*request) []*request {
 	caughtUp := false
 	for len(group) > 0 {
 		p, err := w.prepare(ctx, group)
-		if err == nil && len(p.refused) > 0 && !caughtUp {
+		if err == nil && len(p.refused) > 0 && !caughtUp && !bug.In(bug.RefuseFromMemory) {
 			// An answer that writes nothing must not come from old knowledge.
 			if err = w.st.catchUp(ctx); err == nil {
 				caughtUp = true
@@ -49,7 +49,7 @@ func (w *writer) commit(ctx context.Context, group []*request) []*request {
 				}
 			}
 		}
-		if errors.Is(err, errMoved) || errors.Is(err, chain.ErrSwept) {
+		if errors.Is(err, errMoved) || errors.Is(err, chain.ErrSwept) || fault.Is(err, fault.Unknown) && bug.In(bug.BlindRetry) {
 			if err = w.startOver(ctx); err == nil {
 				continue
 			}
@@ -100,7 +100,7 @@ func (w *writer) prepare(ctx context.Context, group []*request) (*plan, error) {
 	if w.skew.Abs() > MaxSkew {
 		return nil, fault.New(fault.Unavailable, "this machine's clock is %v off the store's, more than %v: set it right", w.skew.Abs().Round(time.Second), MaxSkew)
 	}
-	return w.st.plan(ctx, group, event.ToMicros(w.log.now()))
+	return w.st.plan(ctx, group, w.log.now())
 }
 
 // refuse answers the requests of a plan that write nothing.
@@ -145,19 +145,24 @@ func (w *writer) replay(ctx context.Context, k snapshot.Key) outcome {
 // store puts a plan's commit at the next position. It reports whether the
 // commit is there, and has then answered its requests. When another's commit
 // is, that is learned.
-func (w *writer) store(ctx context.Context, p *plan) (bool, error) {
+func (w *writer) store(ctx context.Context, p *plan) (won bool, failed error) {
 	st := w.st
 	c := &Commit{Shard: w.shard, Position: st.end + 1, ID: uuid.NewString(), Time: p.time, Generation: p.members[0].generation, Drop: p.members[0].drop, Keys: p.keys}
 	body, err := c.encode(p.events)
 	if err != nil {
 		return false, err
 	}
+	if bug.In(bug.EarlyAck) {
+		w.acknowledge(p, c)
+		defer func() { won, failed, w.st = true, nil, nil }()
+		p.members = nil
+	}
 	key := layout.Commit(w.instance, w.shard, c.Position)
 	res, err := chain.Slot{Store: w.log.store, Key: key, WriterID: writerID}.Try(ctx, c.ID, body)
 	if err != nil {
 		return false, err
 	}
-	if chain.Stale(st.base.seen.At, res.StoreTime) {
+	if chain.Stale(st.base.seen.At, res.StoreTime) && !bug.In(bug.TrustSlowWriter) {
 		if err := w.stillAhead(ctx, c.Position, res.Won); err != nil {
 			return false, err
 		}
@@ -176,11 +181,16 @@ func (w *writer) store(ctx context.Context, p *plan) (bool, error) {
 	}
 	st.apply(p, c)
 	w.log.wrote(w.instance, len(body))
+	w.acknowledge(p, c)
+	return true, nil
+}
+
+// acknowledge answers the requests of a plan that is stored as c.
+func (w *writer) acknowledge(p *plan, c *Commit) {
 	for i, r := range p.members {
 		first := p.first[i]
 		w.settle(r, outcome{events: p.events[first : first+len(r.batch.Events)], position: c.Position})
 	}
-	return true, nil
 }
 
 // stillAhead is the third rule of chains: a slot that was written, or read,

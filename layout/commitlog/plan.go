@@ -2,7 +2,9 @@ package commitlog
 
 import (
 	"context"
+	"time"
 
+	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/snapshot"
@@ -30,9 +32,13 @@ type refusal struct {
 
 // plan decides each request of a group in order, and numbers the events of
 // those that go ahead. It changes nothing but the state's memory of heads.
-func (st *state) plan(ctx context.Context, group []*request, now event.Micros) (*plan, error) {
-	p := &plan{time: max(st.time, now), heads: map[string]int64{}}
+func (st *state) plan(ctx context.Context, group []*request, now time.Time) (*plan, error) {
+	p := &plan{time: max(st.time, event.ToMicros(now)), heads: map[string]int64{}}
 	for _, r := range group {
+		if chain.Elapsed(r.arrived, now) > requestTime {
+			p.refused = append(p.refused, refusal{request: r, err: fault.New(fault.Unavailable, "the append was not written within %v", requestTime)})
+			continue
+		}
 		verdict, err := st.judge(ctx, p, r)
 		switch {
 		case err != nil:

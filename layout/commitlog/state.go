@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
@@ -130,6 +131,7 @@ func (st *state) learn(c *Commit) error {
 		st.dropped, st.void = c.Generation, true
 		clear(st.heads)
 		clear(st.keys)
+	case !c.Drop && bug.In(bug.StaleHeads) && len(st.heads) > 0:
 	case !c.Drop:
 		if err := c.heads(st.setHead); err != nil {
 			return err

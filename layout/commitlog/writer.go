@@ -22,6 +22,11 @@ const (
 // surely failed.
 const groupTime = 30 * time.Second
 
+// requestTime bounds how long after its arrival a request may still be planned.
+// A process that slept for weeks must not carry out what it was asked before: the
+// key under which it was to be found again may be forgotten by then.
+const requestTime = 15 * time.Minute
+
 // writer appends to one shard for this process. Requests queue up, and one
 // goroutine, which lives only while there are some, commits them in groups:
 // only one PUT for each shard and process is under way.
@@ -47,6 +52,7 @@ type request struct {
 	generation int64 // of the instance, as the caller knows it
 	drop       bool  // a drop commit instead of events
 	size       int   // of the events in bytes
+	arrived    time.Time
 	done       chan outcome
 }
 
@@ -58,8 +64,8 @@ type outcome struct {
 	err      error
 }
 
-func newRequest(b Batch, generation int64) *request {
-	r := &request{batch: b, generation: generation, done: make(chan outcome, 1)}
+func newRequest(b Batch, generation int64, now time.Time) *request {
+	r := &request{batch: b, generation: generation, arrived: now, done: make(chan outcome, 1)}
 	for i := range b.Events {
 		r.size += b.Events[i].Size()
 	}

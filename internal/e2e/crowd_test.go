@@ -1,0 +1,165 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/firnlog/firn/compactor"
+	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/store/storetest"
+)
+
+// A crowd: processes that append, each by several clients, while another one
+// compacts and another one reads.
+const (
+	processes     = 3
+	clients       = 3 // of a process
+	appends       = 30
+	crowdShards   = 2
+	crowdStreams  = 4
+	leastFaults   = 0.10 // share of requests that meet a fault
+	mostFaults    = 0.30
+	impatience    = 0.25 // share of appends with a deadline that is soon over
+	deadlineBound = 120 * time.Millisecond
+)
+
+// TestCrowdOverABadWire has a crowd work on one instance by way of a proxy that
+// does all its faults at random. Whatever a client was told holds in the end.
+func TestCrowdOverABadWire(t *testing.T) {
+	bucket := storetest.StartS3(t).URL("firn/crowd")
+	create(t, bucket, crowdShards)
+	random := seeded(t)
+	p := storetest.StartProxy(t, "http://"+hostOf(t, bucket))
+	rate := leastFaults + (mostFaults-leastFaults)*random.Float64()
+	p.Random(random.Uint64(), rate, storetest.Faults...)
+
+	c := &crowd{t: t, ledger: newLedger(), heads: map[string]int64{}}
+	t.Setenv("AWS_MAX_ATTEMPTS", "1") // else the driver would hide faults of reads, and wait for seconds
+	for range processes {
+		c.logs = append(c.logs, commitlog.Open(open(t, p.Through(bucket))))
+	}
+	folded, reads := c.run(random, commitlog.Open(open(t, p.Through(bucket))), commitlog.Open(open(t, p.Through(bucket))))
+	p.Quiet()
+	p.Settle()
+	t.Logf("%.0f%% faults %v: %d acknowledged, %d unknown, %d refused; %d events folded meanwhile, %d reads",
+		100*rate, p.Met(), len(c.acked), len(c.unknown), len(c.refused), folded, reads)
+
+	fresh := commitlog.Open(open(t, bucket))
+	c.check(t, fresh)
+	c.settle(t, c.logs[0], crowdShards)
+	c.check(t, fresh)
+	if _, err := (&compactor.Compactor{Log: c.logs[1]}).Run(t.Context(), instance); err != nil {
+		t.Error(err)
+	}
+	c.check(t, commitlog.Open(open(t, bucket)))
+	for i, log := range c.logs { // each goes on with what it knows by now
+		mustAppend(t, log, commitlog.Batch{Events: eventsOf(fmt.Sprint("last", i), "s0", "s1")})
+	}
+}
+
+type crowd struct {
+	*ledger
+	t       *testing.T
+	logs    []*commitlog.Log
+	headsMu sync.Mutex
+	heads   map[string]int64 // of streams, as clients last heard
+}
+
+// run has all clients append, and returns how many events were folded and how
+// often all was read meanwhile.
+func (c *crowd) run(random *rand.Rand, compacting, reading *commitlog.Log) (folded int64, reads int) {
+	ctx, stop := context.WithCancel(c.t.Context())
+	var beside, writing sync.WaitGroup
+	beside.Go(func() { folded = c.compact(ctx, compacting) })
+	beside.Go(func() { reads = c.read(ctx, reading) })
+	for i, log := range c.logs {
+		for j := range clients {
+			own := rand.New(rand.NewPCG(random.Uint64(), 0))
+			writing.Go(func() {
+				for n := range appends {
+					c.append(log, own, fmt.Sprintf("p%d.c%d.%d", i, j, n))
+				}
+			})
+		}
+	}
+	writing.Wait()
+	stop()
+	beside.Wait()
+	return folded, reads
+}
+
+// append makes one append of some kind.
+func (c *crowd) append(log *commitlog.Log, random *rand.Rand, name string) {
+	stream := func() string { return fmt.Sprint("s", random.IntN(crowdStreams)) }
+	streams := []string{stream()}
+	b := commitlog.Batch{}
+	if random.IntN(4) == 0 {
+		c.headsMu.Lock()
+		b.Expect = map[string]commitlog.Expectation{streams[0]: commitlog.Expectation(c.heads[streams[0]])}
+		c.headsMu.Unlock()
+	} else {
+		for range random.IntN(3) {
+			streams = append(streams, stream())
+		}
+	}
+	if random.IntN(2) == 0 {
+		b.Key, b.Hash = name, "h"
+	}
+	b.Events = eventsOf(name, streams...)
+	ctx, cancel := context.WithCancel(context.Background())
+	if random.Float64() < impatience {
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(random.Int64N(int64(deadlineBound))))
+	}
+	defer cancel()
+	r, err := log.Append(ctx, instance, b)
+	c.note(c.t, crowdShards, b, r, err)
+	c.headsMu.Lock()
+	defer c.headsMu.Unlock()
+	for _, e := range r.Events {
+		c.heads[e.Stream] = max(c.heads[e.Stream], e.Sequence)
+	}
+}
+
+// compact compacts again and again. Only faults of the wire may stop a run.
+func (c *crowd) compact(ctx context.Context, log *commitlog.Log) (folded int64) {
+	for ctx.Err() == nil {
+		r, err := (&compactor.Compactor{Log: log}).Run(ctx, instance)
+		folded += r.Events
+		switch fault.KindOf(err) {
+		case fault.Unavailable, fault.Unknown, fault.Conflict:
+		default:
+			if err != nil {
+				c.t.Errorf("compact: %v (%s)", err, fault.KindOf(err))
+			}
+		}
+	}
+	return folded
+}
+
+// read reads everything again and again: what was acknowledged before must be in
+// every answer, or there is none.
+func (c *crowd) read(ctx context.Context, log *commitlog.Log) (reads int) {
+	for ctx.Err() == nil {
+		before := c.told()
+		all, err := read(ctx, log)
+		if err != nil {
+			if !fault.Is(err, fault.Unavailable) {
+				c.t.Errorf("read: %v (%s)", err, fault.KindOf(err))
+			}
+			continue
+		}
+		reads++
+		found := gapless(c.t, all)
+		for id, sequence := range before {
+			if found[id] != sequence {
+				c.t.Errorf("event %s was acknowledged as %d, and a later query shows %d", id, sequence, found[id])
+			}
+		}
+	}
+	return reads
+}

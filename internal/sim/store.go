@@ -1,0 +1,242 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/store"
+)
+
+// process is one process of the simulation: all its requests go through here,
+// where they take time, fail, and where the process stops, for a while or for ever.
+//
+// What befalls a request follows from the seed, the process, the operation, the
+// key and how often it came before, and from nothing else, so that goroutines
+// running at the same time do not disturb it.
+type process struct {
+	w    *world
+	name string
+	mem  store.Store
+
+	mu     sync.Mutex
+	counts map[string]int
+	wakes  time.Time // the process stands still until then
+	dead   bool
+}
+
+// errDead is what the code of a dead process gets; nobody sees what it does
+// with it.
+var errDead = fault.New(fault.Unavailable, "the process is dead")
+
+// fate is what befalls one request.
+type fate struct {
+	before, after time.Duration // on the way there and back
+	sleeps        time.Duration // how long the process stands still
+	sleepsAfter   bool          // after the request was carried out, else before
+	dies          bool          // likewise by sleepsAfter
+	put           putFate
+	fails         bool // a request that changes nothing fails
+}
+
+// putFate is what befalls a put.
+type putFate int
+
+const (
+	putWorks       putFate = iota
+	putLost                // never carried out, no answer
+	putUnanswered          // carried out, no answer
+	putLate                // carried out minutes later, no answer
+	putConflicts           // refused with 409
+	putRefused             // surely not sent
+	putUnavailable         // carried out, but answered 503
+	numPutFates
+)
+
+var unique = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
+
+// draw returns the fate of the next request of its kind.
+func (p *process) draw(op, key string) fate {
+	kind := op + " " + unique.ReplaceAllString(key, "*")
+	p.mu.Lock()
+	n := p.counts[kind]
+	p.counts[kind]++
+	p.mu.Unlock()
+	d := p.w.dice(p.name, kind, n)
+	f := fate{before: d.between(time.Millisecond, 40*time.Millisecond), after: d.between(time.Millisecond, 40*time.Millisecond)}
+	if p.w.calm() {
+		return f
+	}
+	rates := p.w.rates
+	if d.chance(rates.sleep) {
+		f.sleeps = []time.Duration{5 * time.Minute, 2 * time.Hour, 27 * time.Hour, 21 * 24 * time.Hour}[d.n(4)] + d.between(0, time.Hour)
+	}
+	f.dies = d.chance(rates.death)
+	f.sleepsAfter = d.chance(0.5)
+	if d.chance(rates.put) {
+		f.put = putFate(1 + d.n(int(numPutFates)-1))
+	}
+	f.fails = d.chance(rates.read)
+	return f
+}
+
+// request carries out one request, by do, as fate has it.
+func (p *process) request(ctx context.Context, op, key string, do func(fate) error) error {
+	f := p.draw(op, key)
+	time.Sleep(f.before)
+	if !f.sleepsAfter {
+		p.fall(f)
+	}
+	if err := p.stand(); err != nil {
+		return err
+	}
+	err := do(f)
+	p.w.trace(p.name, op, key, err)
+	if f.sleepsAfter {
+		p.fall(f)
+	}
+	if err := p.stand(); err != nil {
+		return err
+	}
+	time.Sleep(f.after)
+	return err
+}
+
+// fall makes the process die or sleep.
+func (p *process) fall(f fate) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f.dies {
+		p.dead = true
+	}
+	if f.sleeps > 0 {
+		p.wakes = time.Now().Add(f.sleeps)
+	}
+}
+
+// stand waits while the process sleeps.
+func (p *process) stand() error {
+	for {
+		p.mu.Lock()
+		wakes, dead := p.wakes, p.dead
+		p.mu.Unlock()
+		if dead {
+			return errDead
+		}
+		if !time.Now().Before(wakes) {
+			return nil
+		}
+		time.Sleep(time.Until(wakes))
+	}
+}
+
+func (p *process) alive() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.dead
+}
+
+// Get implements [store.Store].
+func (p *process) Get(ctx context.Context, key string, r store.Range) (o *store.Object, err error) {
+	err = p.request(ctx, "get", key, func(f fate) error {
+		if f.fails {
+			return fault.New(fault.Unavailable, "get %s: time-out", key)
+		}
+		o, err = p.mem.Get(context.WithoutCancel(ctx), key, r)
+		return err
+	})
+	return o, err
+}
+
+// Put implements [store.Store].
+func (p *process) Put(ctx context.Context, key string, body store.Body, cond store.Condition) (rec store.Receipt, err error) {
+	err = p.request(ctx, "put", key, func(f fate) error {
+		apply := func() error {
+			// A request that is on its way does not know that its sender gave up.
+			rec, err = p.mem.Put(context.WithoutCancel(ctx), key, body, cond)
+			return err
+		}
+		unknown := fault.New(fault.Unknown, "put %s: no answer", key)
+		switch f.put {
+		case putLost:
+			return unknown
+		case putUnanswered, putUnavailable:
+			_ = apply()
+			return unknown
+		case putLate:
+			p.w.later(f.before*2000, func() { _, _ = p.mem.Put(context.WithoutCancel(ctx), key, body, cond) })
+			return unknown
+		case putConflicts:
+			return fault.New(fault.Conflict, "put %s: 409", key)
+		case putRefused:
+			return fault.New(fault.Unavailable, "put %s: connection refused", key)
+		}
+		return apply()
+	})
+	return rec, err
+}
+
+// List implements [store.Store].
+func (p *process) List(ctx context.Context, opts store.ListOptions) (page store.Page, err error) {
+	err = p.request(ctx, "list", opts.Prefix, func(f fate) error {
+		if f.fails {
+			return fault.New(fault.Unavailable, "list %s: time-out", opts.Prefix)
+		}
+		page, err = p.mem.List(context.WithoutCancel(ctx), opts)
+		return err
+	})
+	return page, err
+}
+
+// Delete implements [store.Store].
+func (p *process) Delete(ctx context.Context, key string) error {
+	return p.request(ctx, "delete", key, func(f fate) error {
+		err := p.mem.Delete(context.WithoutCancel(ctx), key)
+		if f.fails && err == nil {
+			return fault.New(fault.Unknown, "delete %s: no answer", key)
+		}
+		return err
+	})
+}
+
+// SetTags implements [store.Store].
+func (p *process) SetTags(context.Context, string, map[string]string) error {
+	return fmt.Errorf("nobody tags here")
+}
+
+// Tags implements [store.Store].
+func (p *process) Tags(context.Context, string) (map[string]string, error) {
+	return nil, fmt.Errorf("nobody tags here")
+}
+
+// dice are random draws that follow from what they are for.
+type dice struct{ state uint64 }
+
+func (w *world) dice(parts ...any) *dice {
+	h := fnv.New64a()
+	fmt.Fprint(h, append([]any{w.seed}, parts...)...)
+	return &dice{h.Sum64()}
+}
+
+// next is the splitmix64 generator.
+func (d *dice) next() uint64 {
+	d.state += 0x9e3779b97f4a7c15
+	z := d.state
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+func (d *dice) n(below int) int { return int(d.next() % uint64(below)) }
+
+func (d *dice) chance(p float64) bool { return float64(d.next()>>11)/(1<<53) < p }
+
+// between returns a time that no other draw is likely to hit: delays on a
+// common grid would leave it to chance who comes first.
+func (d *dice) between(lo, hi time.Duration) time.Duration {
+	return lo + time.Duration(d.next()%uint64(hi-lo))
+}
