@@ -23,6 +23,9 @@ const cursorAge = chain.Grace - chain.Fresh
 // Gone once what it reads may have been swept, or the instance was dropped.
 func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 	inst, err := l.Instance(ctx, instance)
+	if err == nil && inst.Generation < p.Generation { // made again since it was looked up
+		inst, err = l.freshInstance(ctx, inst.ID)
+	}
 	if err != nil {
 		return nil, err
 	}

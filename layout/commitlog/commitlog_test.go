@@ -243,9 +243,12 @@ func TestTheSameKeyAtOnceStoresOnce(t *testing.T) {
 
 func TestDeleteAndCreateAgain(t *testing.T) {
 	s := store.NewMemory()
-	l, other := newLog(t, s, 2), Open(s)
+	l, other, reader := newLog(t, s, 2), Open(s), Open(s)
 	mustAppend(t, l, Batch{Events: events("a", "b", "c", "d"), Key: "k", Hash: "h"})
 	mustAppend(t, other, Batch{Events: events("a")})
+	if _, err := reader.Pin(t.Context(), "i"); err != nil { // and knows the first life for some seconds
+		t.Fatal(err)
+	}
 	if _, err := l.DeleteInstance(t.Context(), "i"); err != nil {
 		t.Fatal(err)
 	}
@@ -261,6 +264,19 @@ func TestDeleteAndCreateAgain(t *testing.T) {
 		r := mustAppend(t, l, Batch{Events: events("a", "b", "c", "d"), Key: fmt.Sprintf("k%p", l), Hash: "h"})
 		if r.Replayed {
 			t.Fatal("a key of the first life answered in the second")
+		}
+	}
+	for name, l := range map[string]*Log{"reader of the first life": reader, "other": other} {
+		v, err := l.Pin(t.Context(), "i")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, c := range v.Tail {
+			n += int(c.File.Rows())
+		}
+		if n != 12 {
+			t.Errorf("%s sees %d events, want 12", name, n)
 		}
 	}
 	all := tailEvents(t, s)

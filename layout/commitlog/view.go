@@ -73,12 +73,31 @@ func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
 			return nil, err
 		}
 		v, err := l.pin(ctx, inst, base)
+		if err == nil && v.outlived() {
+			// The instance was deleted since it was looked up, and perhaps made
+			// again, with other shards.
+			if inst, err = l.freshInstance(ctx, inst.ID); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if !errors.Is(err, errMoved) {
 			return v, err
 		}
 		maxAge = 0
 	}
 	return nil, fault.New(fault.Unavailable, "instance %s changes faster than it can be read", inst.ID)
+}
+
+// outlived reports whether a shard bears the drop of the instance's own
+// generation.
+func (v *View) outlived() bool {
+	for shard, generation := range v.dropped {
+		if max(generation, v.snap.ShardState(shard).Generation) >= v.Instance.Generation {
+			return true
+		}
+	}
+	return false
 }
 
 // PinNewest is [Log.Pin] for an instance in any state, with settings and a

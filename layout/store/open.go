@@ -38,18 +38,28 @@ func Open(ctx context.Context, rawURL string) (Store, error) {
 	case "s3":
 		opts, err := parseS3(rawURL)
 		if err != nil {
-			return nil, fault.Wrap(err, "store %q", rawURL)
+			return nil, fault.Wrap(err, "store %q", withoutSecrets(rawURL))
 		}
 		return OpenS3(ctx, opts)
 	}
 	return nil, fault.New(fault.Invalid, "store %q: unknown scheme %s: file, s3 and mem are known", rawURL, scheme)
 }
 
+// withoutSecrets returns the URL of a bucket for a message, without what may be
+// a password: credentials do not belong there, and people put them there.
+func withoutSecrets(rawURL string) string {
+	if head, bucket, found := strings.Cut(rawURL, "@"); found {
+		scheme, _, _ := strings.Cut(head, "://")
+		return scheme + "://…@" + bucket
+	}
+	return rawURL
+}
+
 // parseS3 reads s3://bucket/prefix?region=…&endpoint=…&path-style=….
 func parseS3(rawURL string) (S3Options, error) {
 	u, err := url.Parse(rawURL)
-	if err != nil {
-		return S3Options{}, fault.New(fault.Invalid, "%w", err)
+	if err != nil { // whose text would quote the URL
+		return S3Options{}, fault.New(fault.Invalid, "it is not a URL: write s3://BUCKET/PREFIX?region=…")
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {

@@ -78,7 +78,7 @@ func TestOpenRefuses(t *testing.T) {
 	f("s3://bucket/a/../b?region=x", "begins with a dot")
 	f("s3://bucket/a%20b?region=x", "only letters")
 	f("s3://bucket/"+strings.Repeat("p", 100)+"?region=x", "99 bytes")
-	f("s3://bu%zzcket", "invalid URL escape")
+	f("s3://bu%zzcket", "not a URL")
 }
 
 func FuzzCheckKey(f *testing.F) {
@@ -95,4 +95,12 @@ func FuzzCheckKey(f *testing.F) {
 			t.Errorf("accepted %q", key)
 		}
 	})
+}
+
+func TestOpenErrorsHideSecrets(t *testing.T) {
+	for _, u := range []string{"s3://id:hunter2@bucket", "s3://id:hunter2@bucket?regoin=x", "s3://id:hunter2@bucket/%zz", "s3://hunter2@bucket"} {
+		if _, err := store.Open(t.Context(), u); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", u, err)
+		}
+	}
 }

@@ -30,6 +30,8 @@ const (
 	// CutSilently ends the answer in the middle of its body as if that were all,
 	// without a Content-Length that would tell.
 	CutSilently
+	// Emptied leaves out the answer's body as if there were none.
+	Emptied
 	// Conflict answers 409 ConditionalRequestConflict, and sends nothing on.
 	Conflict
 	// SlowDown answers 503, and sends nothing on.
@@ -43,9 +45,9 @@ const (
 )
 
 // Faults are all of them but Fine.
-var Faults = []Fault{Dropped, Unanswered, Late, Delayed, CutShort, CutSilently, Conflict, SlowDown, Failed, DoneSlowDown, DoneFailed}
+var Faults = []Fault{Dropped, Unanswered, Late, Delayed, CutShort, CutSilently, Emptied, Conflict, SlowDown, Failed, DoneSlowDown, DoneFailed}
 
-var faultNames = [...]string{"Fine", "Dropped", "Unanswered", "Late", "Delayed", "CutShort", "CutSilently", "Conflict", "SlowDown", "Failed", "DoneSlowDown", "DoneFailed"}
+var faultNames = [...]string{"Fine", "Dropped", "Unanswered", "Late", "Delayed", "CutShort", "CutSilently", "Emptied", "Conflict", "SlowDown", "Failed", "DoneSlowDown", "DoneFailed"}
 
 // String returns the fault's name.
 func (f Fault) String() string { return faultNames[f] }
@@ -122,6 +124,12 @@ func (f Fault) refusal() *reply {
 	return nil
 }
 
+func (a *reply) write(w http.ResponseWriter) {
+	a.head(w, true)
+	_, _ = w.Write(a.body)
+}
+
+// head writes the status and the header, with the body's length or without.
 func (a *reply) head(w http.ResponseWriter, length bool) {
 	for name, values := range a.header {
 		w.Header()[name] = values
@@ -133,24 +141,22 @@ func (a *reply) head(w http.ResponseWriter, length bool) {
 	w.WriteHeader(a.status)
 }
 
-func (a *reply) write(w http.ResponseWriter) {
-	a.head(w, true)
-	_, _ = w.Write(a.body)
-}
-
 // cut writes the answer as far as the fault lets it.
 func (a *reply) cut(w http.ResponseWriter, f Fault) {
-	if f != CutShort && f != CutSilently {
+	switch {
+	case f == Emptied:
+		a.body = nil
 		a.write(w)
-		return
-	}
-	if len(a.body) == 0 {
+	case f != CutShort && f != CutSilently:
+		a.write(w)
+	case len(a.body) == 0:
 		panic(http.ErrAbortHandler)
-	}
-	a.head(w, f == CutShort)
-	_, _ = w.Write(a.body[:len(a.body)/2])
-	_ = http.NewResponseController(w).Flush()
-	if f == CutShort {
-		panic(http.ErrAbortHandler)
+	default:
+		a.head(w, f == CutShort)
+		_, _ = w.Write(a.body[:len(a.body)/2])
+		_ = http.NewResponseController(w).Flush() // chunked, where the length is not told
+		if f == CutShort {
+			panic(http.ErrAbortHandler)
+		}
 	}
 }
