@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test tools check fuzz bench clean
+.PHONY: run build test tools check sim planted fuzz bench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -12,10 +12,22 @@ build:
 	$(GO) build -o firn ./cmd/firn
 
 # Everything that must pass: formatting, vet, all tests under the race
-# detector, a short run of every fuzz target.
+# detector, the simulation and the mistakes that it must find, a short run of
+# every fuzz target.
 test: tools check
-	$(GO) test -race -timeout 10m ./...
+	$(GO) test -race -timeout 15m ./...
+	$(MAKE) sim planted
 	scripts/fuzz.sh 5s
+
+# More worlds of the simulation: make sim SEEDS=100000 FIRST=1
+SEEDS ?= 2000
+FIRST ?= 1
+sim:
+	$(GO) test ./internal/sim -run '^TestSeeds$$' -timeout 24h -seeds $(SEEDS) -first $(FIRST)
+
+# The mistakes that the simulation must find.
+planted:
+	$(GO) test -tags planted ./internal/sim -run '^TestPlanted' -v
 
 # Programs that tests run beside Firn.
 tools:

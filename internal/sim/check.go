@@ -14,6 +14,9 @@ import (
 
 // check is the judgement at the end, when all is quiet.
 func (w *world) check() error {
+	if w.broken != nil {
+		return w.broken
+	}
 	ctx := context.Background()
 	before, err := readAll(ctx, commitlog.Open(w.mem))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 300, "how many worlds TestSeeds runs")
+	seeds = flag.Int("seeds", 60, "how many worlds TestSeeds runs")
 	first = flag.Uint64("first", 1, "the seed of the first")
 )
 
@@ -46,7 +46,7 @@ func TestTheSameSeedGivesTheSameTrace(t *testing.T) {
 }
 
 // withinSeeds is how many worlds a planted mistake may take to be found.
-const withinSeeds = 400
+const withinSeeds = 1000
 
 // Each classic mistake is found, built with: go test -tags planted
 func TestPlantedMistakesAreFound(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ var errDead = fault.New(fault.Unavailable, "the process is dead")
 type fate struct {
 	before, after time.Duration // on the way there and back
 	sleeps        time.Duration // how long the process stands still
+	waking        time.Duration // how long the request takes to go on then
 	sleepsAfter   bool          // after the request was carried out, else before
 	dies          bool          // likewise by sleepsAfter
 	put           putFate
@@ -67,12 +69,17 @@ func (p *process) draw(op, key string) fate {
 	p.counts[kind]++
 	p.mu.Unlock()
 	d := p.w.dice(p.name, kind, n)
-	f := fate{before: d.between(time.Millisecond, 40*time.Millisecond), after: d.between(time.Millisecond, 40*time.Millisecond)}
+	f := fate{before: d.between(time.Millisecond, 40*time.Millisecond), after: d.between(time.Millisecond, 40*time.Millisecond),
+		waking: d.between(time.Microsecond, 40*time.Millisecond)}
 	if p.w.calm() {
 		return f
 	}
 	rates := p.w.rates
-	if d.chance(rates.sleep) {
+	sleep := rates.sleep
+	if strings.Contains(kind, "/log/") {
+		sleep *= 4 // where sleepers do the most harm
+	}
+	if d.chance(sleep) {
 		f.sleeps = []time.Duration{5 * time.Minute, 2 * time.Hour, 27 * time.Hour, 21 * 24 * time.Hour}[d.n(4)] + d.between(0, time.Hour)
 	}
 	f.dies = d.chance(rates.death)
@@ -91,7 +98,7 @@ func (p *process) request(ctx context.Context, op, key string, do func(fate) err
 	if !f.sleepsAfter {
 		p.fall(f)
 	}
-	if err := p.stand(); err != nil {
+	if err := p.stand(f); err != nil {
 		return err
 	}
 	err := do(f)
@@ -99,7 +106,7 @@ func (p *process) request(ctx context.Context, op, key string, do func(fate) err
 	if f.sleepsAfter {
 		p.fall(f)
 	}
-	if err := p.stand(); err != nil {
+	if err := p.stand(f); err != nil {
 		return err
 	}
 	time.Sleep(f.after)
@@ -119,7 +126,7 @@ func (p *process) fall(f fate) {
 }
 
 // stand waits while the process sleeps.
-func (p *process) stand() error {
+func (p *process) stand(f fate) error {
 	for {
 		p.mu.Lock()
 		wakes, dead := p.wakes, p.dead
@@ -130,7 +137,7 @@ func (p *process) stand() error {
 		if !time.Now().Before(wakes) {
 			return nil
 		}
-		time.Sleep(time.Until(wakes))
+		time.Sleep(time.Until(wakes) + f.waking)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 
 	"github.com/firnlog/firn/compactor"
 	"github.com/firnlog/firn/layout/catalog"
+	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
@@ -61,6 +62,7 @@ type world struct {
 	acked    map[string]result // by the append's id
 	refused  map[string]bool
 	attempts map[string]op
+	broken   error // a promise that an answer broke by itself
 }
 
 // Run runs the world of a seed in a bubble of testing/synctest and returns the
@@ -72,6 +74,8 @@ func Run(t *testing.T, seed uint64) (trace string, err error) {
 
 func runWorld(t *testing.T, seed uint64) (w *world, trace string, err error) {
 	w = &world{seed: seed, mem: store.NewMemory(), began: time.Now(), acked: map[string]result{}, refused: map[string]bool{}, attempts: map[string]op{}}
+	defer func(j func(time.Duration) time.Duration) { chain.Jitter = j }(chain.Jitter)
+	chain.Jitter = func(d time.Duration) time.Duration { return w.dice("jitter", time.Now()).between(0, d) }
 	d := w.dice("world")
 	w.shards = 1 + d.n(2)
 	w.rates = rates{put: float64(d.n(4)) * 0.1, read: float64(d.n(3)) * 0.03, sleep: float64(d.n(4)) * 0.012, death: float64(d.n(3)) * 0.006}
@@ -138,7 +142,7 @@ func (w *world) compact(name string, stop chan struct{}) {
 		select {
 		case <-stop:
 			return
-		case <-time.After(d.between(20*time.Minute, 28*time.Hour)):
+		case <-time.After(w.untilRun() + d.between(0, 300*time.Millisecond)):
 		}
 		_, _ = c.Run(context.Background(), instance) // what fails is done the next time
 		if !p.alive() {
@@ -147,6 +151,13 @@ func (w *world) compact(name string, stop chan struct{}) {
 			c = &compactor.Compactor{Log: commitlog.Open(p)}
 		}
 	}
+}
+
+// untilRun returns how long it is until the compactors run again: on a schedule
+// of all, so that they meet.
+func (w *world) untilRun() time.Duration {
+	every := w.dice("schedule").between(30*time.Minute, 9*time.Hour)
+	return every - time.Since(w.began)%every
 }
 
 // client carries out its operations, one after the other, in a new process
@@ -159,21 +170,29 @@ func (w *world) client(name string) {
 	for n := range operations {
 		time.Sleep(think(d))
 		if d.chance(0.3) {
-			w.read(log, p)
+			w.read(log, p, w.patience(name, n))
 		} else {
 			o := w.next(d, name, n, keyed)
 			call := time.Now()
 			if o.key != "" {
 				keyed = append(keyed, keyedOp{o, call})
 			}
-			w.append(log, p, o, keyed)
+			w.append(log, p, o, keyed, w.patience(name, n))
 		}
-		if !p.alive() {
+		if !p.alive() || d.chance(0.2) {
 			life++
 			p = w.start(fmt.Sprint(name, ".", life))
 			log = commitlog.Open(p)
 		}
 	}
+}
+
+// patience returns how long a client waits for an answer.
+func (w *world) patience(parts ...any) time.Duration {
+	if w.dice(append(parts, "patience")...).chance(0.5) {
+		return 40 * time.Second
+	}
+	return 60 * 24 * time.Hour
 }
 
 // think returns how long a client waits before its next operation: mostly
@@ -211,7 +230,7 @@ func (w *world) next(d *dice, name string, n int, keyed []keyedOp) op {
 }
 
 // append carries out an append and notes what the client was told.
-func (w *world) append(log *commitlog.Log, p *process, o op, keyed []keyedOp) {
+func (w *world) append(log *commitlog.Log, p *process, o op, keyed []keyedOp, patience time.Duration) {
 	b := commitlog.Batch{Key: o.key, Hash: o.id}
 	for i := range o.n {
 		b.Events = append(b.Events, event.Event{Stream: o.stream, Type: "t", ID: fmt.Sprint(o.id, "/", i), Time: event.ToMicros(time.Now()), Payload: []byte(`{}`), Metadata: []byte(`{}`)})
@@ -219,7 +238,7 @@ func (w *world) append(log *commitlog.Log, p *process, o op, keyed []keyedOp) {
 	if o.expect != commitlog.Any {
 		b.Expect = map[string]commitlog.Expectation{o.stream: o.expect}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	call := time.Now()
 	receipt, err := log.Append(ctx, instance, b)
@@ -232,7 +251,18 @@ func (w *world) append(log *commitlog.Log, p *process, o op, keyed []keyedOp) {
 			o.stale = o.stale || time.Since(k.call) > 23*time.Hour
 		}
 	}
+	w.within(call, err)
 	w.note(o, call, res)
+}
+
+// within notes an answer that says that something is gone, to a request that
+// was carried out well within the grace.
+func (w *world) within(call time.Time, err error) {
+	if fault.Is(err, fault.Gone) && time.Since(call) < chain.Grace-2*chain.Fresh {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.broken = fmt.Errorf("after %v: %w", time.Since(call), err)
+	}
 }
 
 // told returns what an answer says.
@@ -271,11 +301,12 @@ func (w *world) note(o op, call time.Time, res result) {
 }
 
 // read reads all streams at one point and adds what it sees to the history.
-func (w *world) read(log *commitlog.Log, p *process) {
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+func (w *world) read(log *commitlog.Log, p *process, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	call := time.Now()
 	seen, err := readAll(ctx, log)
+	w.within(call, err)
 	if err != nil || !p.alive() {
 		return
 	}

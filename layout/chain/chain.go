@@ -92,6 +92,9 @@ func (s Slot) Try(ctx context.Context, id string, body []byte) (Result, error) {
 			doubt, err = true, rerr // taken, perhaps by us: only reading it can tell
 		case fault.Unknown:
 			doubt = true
+			if bug.In(bug.BlindRetry) {
+				return Result{}, err
+			}
 		case fault.Conflict, fault.Unavailable:
 		default:
 			return Result{}, err
@@ -140,11 +143,14 @@ func retriable(err error) bool {
 	return fault.Is(err, fault.Unavailable) && !errors.Is(err, ErrSwept)
 }
 
-// pause waits before the next try, with jitter so that writers who collided
-// part. It returns false when ctx ends first.
+// Jitter draws a duration below d, by which writers who collided part. The
+// simulation replaces it by draws of its own.
+var Jitter = rand.N[time.Duration]
+
+// pause waits before the next try. It returns false when ctx ends first.
 func pause(ctx context.Context, try int) bool {
 	wait := min(20*time.Millisecond<<(try-1), 2*time.Second)
-	wait = wait/2 + rand.N(wait/2)
+	wait = wait/2 + Jitter(wait/2)
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
