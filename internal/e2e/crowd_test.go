@@ -22,23 +22,21 @@ const (
 	appends       = 30
 	crowdShards   = 2
 	crowdStreams  = 4
-	leastFaults   = 0.10 // share of requests that meet a fault
-	mostFaults    = 0.30
+	mostFaults    = 0.30 // share of requests that meet a fault, at worst
+	changes       = 0.05 // share of appends after which another share holds
 	impatience    = 0.25 // share of appends with a deadline that is soon over
 	deadlineBound = 120 * time.Millisecond
 )
 
 // TestCrowdOverABadWire has a crowd work on one instance by way of a proxy that
-// does all its faults at random. Whatever a client was told holds in the end.
+// does all its faults at random, now more and now less of them. Whatever a client was told holds in the end.
 func TestCrowdOverABadWire(t *testing.T) {
-	bucket := storetest.StartS3(t).URL("firn/crowd")
+	server := storetest.StartS3(t)
+	bucket := server.URL("firn/crowd")
 	create(t, bucket, crowdShards)
 	random := seeded(t)
-	p := storetest.StartProxy(t, "http://"+hostOf(t, bucket))
-	rate := leastFaults + (mostFaults-leastFaults)*random.Float64()
-	p.Random(random.Uint64(), rate, storetest.Faults...)
-
-	c := &crowd{t: t, ledger: newLedger(), heads: map[string]int64{}}
+	p := storetest.StartProxy(t, server.Endpoint)
+	c := &crowd{t: t, ledger: newLedger(), proxy: p, heads: map[string]int64{}}
 	t.Setenv("AWS_MAX_ATTEMPTS", "1") // else the driver would hide faults of reads, and wait for seconds
 	for range processes {
 		c.logs = append(c.logs, commitlog.Open(open(t, p.Through(bucket))))
@@ -46,8 +44,8 @@ func TestCrowdOverABadWire(t *testing.T) {
 	folded, reads := c.run(random, commitlog.Open(open(t, p.Through(bucket))), commitlog.Open(open(t, p.Through(bucket))))
 	p.Quiet()
 	p.Settle()
-	t.Logf("%.0f%% faults %v: %d acknowledged, %d unknown, %d refused; %d events folded meanwhile, %d reads",
-		100*rate, p.Met(), len(c.acked), len(c.unknown), len(c.refused), folded, reads)
+	t.Logf("%v; %d events acknowledged, %d unknown, %d refused; %d folded meanwhile, %d reads",
+		p.Met(), len(c.acked), len(c.unknown), len(c.refused), folded, reads)
 
 	fresh := commitlog.Open(open(t, bucket))
 	c.check(t, fresh)
@@ -65,6 +63,7 @@ func TestCrowdOverABadWire(t *testing.T) {
 type crowd struct {
 	*ledger
 	t       *testing.T
+	proxy   *storetest.Proxy
 	logs    []*commitlog.Log
 	headsMu sync.Mutex
 	heads   map[string]int64 // of streams, as clients last heard
@@ -74,6 +73,7 @@ type crowd struct {
 // often all was read meanwhile.
 func (c *crowd) run(random *rand.Rand, compacting, reading *commitlog.Log) (folded int64, reads int) {
 	ctx, stop := context.WithCancel(c.t.Context())
+	c.weather(random)
 	var beside, writing sync.WaitGroup
 	beside.Go(func() { folded = c.compact(ctx, compacting) })
 	beside.Go(func() { reads = c.read(ctx, reading) })
@@ -93,9 +93,17 @@ func (c *crowd) run(random *rand.Rand, compacting, reading *commitlog.Log) (fold
 	return folded, reads
 }
 
+// weather has the wire do its faults as often as chance says.
+func (c *crowd) weather(random *rand.Rand) {
+	c.proxy.Random(random.Uint64(), mostFaults*random.Float64(), storetest.Faults...)
+}
+
 // append makes one append of some kind.
 func (c *crowd) append(log *commitlog.Log, random *rand.Rand, name string) {
 	stream := func() string { return fmt.Sprint("s", random.IntN(crowdStreams)) }
+	if random.Float64() < changes {
+		c.weather(random)
+	}
 	streams := []string{stream()}
 	b := commitlog.Batch{}
 	if random.IntN(4) == 0 {

@@ -6,7 +6,6 @@ package e2e
 
 import (
 	"math/rand/v2"
-	"net/url"
 	"testing"
 
 	"github.com/firnlog/firn/layout/catalog"
@@ -51,17 +50,4 @@ func mustAppend(t *testing.T, log *commitlog.Log, b commitlog.Batch) commitlog.R
 		t.Fatal(err)
 	}
 	return r
-}
-
-// hostOf returns the host of an S3 bucket's endpoint.
-func hostOf(t *testing.T, bucket string) string {
-	t.Helper()
-	u, err := url.Parse(bucket)
-	if err == nil {
-		u, err = url.Parse(u.Query().Get("endpoint"))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Host
 }

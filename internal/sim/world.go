@@ -98,6 +98,8 @@ func runWorld(t *testing.T, seed uint64) (w *world, trace string, err error) {
 	w.mu.Unlock()
 	w.late.Wait()
 	time.Sleep(45 * 24 * time.Hour) // until the last sleeper has woken and done its worst
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	err = w.check()
 	sort.Strings(w.lines)
 	return w, strings.Join(w.lines, "\n"), err

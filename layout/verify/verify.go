@@ -126,7 +126,7 @@ func strangers(ctx context.Context, s store.Store, list []catalog.Instance, out 
 		if !known[id] && !fresh {
 			fresh = true
 			newest, err := newestCatalog(ctx, s)
-			if err != nil {
+			if err != nil && !fault.Is(err, fault.Corrupt) { // which is a fault already
 				return err
 			}
 			for _, inst := range newest {

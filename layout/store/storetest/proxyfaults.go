@@ -30,8 +30,6 @@ const (
 	// CutSilently ends the answer in the middle of its body as if that were all,
 	// without a Content-Length that would tell.
 	CutSilently
-	// Emptied leaves out the answer's body as if there were none.
-	Emptied
 	// Conflict answers 409 ConditionalRequestConflict, and sends nothing on.
 	Conflict
 	// SlowDown answers 503, and sends nothing on.
@@ -45,9 +43,9 @@ const (
 )
 
 // Faults are all of them but Fine.
-var Faults = []Fault{Dropped, Unanswered, Late, Delayed, CutShort, CutSilently, Emptied, Conflict, SlowDown, Failed, DoneSlowDown, DoneFailed}
+var Faults = []Fault{Dropped, Unanswered, Late, Delayed, CutShort, CutSilently, Conflict, SlowDown, Failed, DoneSlowDown, DoneFailed}
 
-var faultNames = [...]string{"Fine", "Dropped", "Unanswered", "Late", "Delayed", "CutShort", "CutSilently", "Emptied", "Conflict", "SlowDown", "Failed", "DoneSlowDown", "DoneFailed"}
+var faultNames = [...]string{"Fine", "Dropped", "Unanswered", "Late", "Delayed", "CutShort", "CutSilently", "Conflict", "SlowDown", "Failed", "DoneSlowDown", "DoneFailed"}
 
 // String returns the fault's name.
 func (f Fault) String() string { return faultNames[f] }
@@ -144,9 +142,6 @@ func (a *reply) head(w http.ResponseWriter, length bool) {
 // cut writes the answer as far as the fault lets it.
 func (a *reply) cut(w http.ResponseWriter, f Fault) {
 	switch {
-	case f == Emptied:
-		a.body = nil
-		a.write(w)
 	case f != CutShort && f != CutSilently:
 		a.write(w)
 	case len(a.body) == 0:
