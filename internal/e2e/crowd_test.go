@@ -18,8 +18,8 @@ import (
 // compacts and another one reads.
 const (
 	processes     = 3
-	clients       = 3 // of a process
-	appends       = 30
+	clients       = 2 // of a process
+	appends       = 20
 	crowdShards   = 2
 	crowdStreams  = 4
 	mostFaults    = 0.30 // share of requests that meet a fault, at worst

@@ -158,4 +158,3 @@ func (w *world) untilRun() time.Duration {
 	every := w.dice("schedule").between(30*time.Minute, 9*time.Hour)
 	return every - time.Since(w.began)%every
 }
-

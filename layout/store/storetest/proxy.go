@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -216,7 +217,7 @@ func (p *Proxy) choose(r Request) Fault {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.enter()
 	defer p.leave()
-	body, err := io.ReadAll(r.Body)
+	body, err := bodyOf(r)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client has gone and sent only a part
 	}
@@ -249,6 +250,16 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ans.cut(w, f)
 }
 
+// bodyOf returns the whole body of a request.
+func bodyOf(r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 {
+		return io.ReadAll(r.Body)
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err
+}
+
 // onward returns the request as it goes to the server: with the client's Host,
 // which is a part of what it signed, and whatever becomes of the client.
 func (p *Proxy) onward(r *http.Request, body []byte) *http.Request {
@@ -258,7 +269,7 @@ func (p *Proxy) onward(r *http.Request, body []byte) *http.Request {
 	out.Header.Del("Expect") // the proxy has the body already
 	out.Body, out.ContentLength = http.NoBody, int64(len(body))
 	if len(body) > 0 {
-		out.Body = io.NopCloser(strings.NewReader(string(body)))
+		out.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	return out
 }
