@@ -41,6 +41,7 @@ type Log struct {
 	catalog *catalog.Catalog
 	cache   *cache
 	now     func() time.Time
+	queue   int // bytes of events that a shard's queue and group take together
 
 	mu        sync.Mutex // guards what is below
 	writers   map[shardOf]*writer
@@ -65,7 +66,7 @@ type seenSnapshot struct {
 // Open returns the log in the bucket s. It makes no request.
 func Open(s store.Store) *Log {
 	return &Log{
-		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), now: time.Now,
+		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), now: time.Now, queue: queueBytes,
 		writers: map[shardOf]*writer{}, snapshots: map[string]*seenSnapshot{}, ends: map[shardOf]int64{}, backlog: map[string]*Backlog{},
 	}
 }

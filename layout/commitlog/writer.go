@@ -100,7 +100,7 @@ func (w *writer) submit(ctx context.Context, r *request) outcome {
 func (w *writer) enqueue(ctx context.Context, r *request) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.bytes > 0 && w.bytes+r.size > queueBytes {
+	for w.bytes > 0 && w.bytes+r.size > w.log.queue {
 		room := w.room
 		w.mu.Unlock()
 		select {

@@ -63,8 +63,9 @@ func TestQueueIsBounded(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
 		s := &gated{Store: store.NewMemory(), gate: make(chan struct{})}
 		l := newLog(t, s, 1)
+		l.queue = 30_000
 		large := func(id string) Batch {
-			return Batch{Events: []event.Event{{Stream: "a", Type: "t", ID: id, Payload: fmt.Appendf(nil, `"%s"`, strings.Repeat("x", queueBytes/3)), Metadata: []byte(`{}`)}}}
+			return Batch{Events: []event.Event{{Stream: "a", Type: "t", ID: id, Payload: fmt.Appendf(nil, `"%s"`, strings.Repeat("x", l.queue/3)), Metadata: []byte(`{}`)}}}
 		}
 		var wg sync.WaitGroup
 		append := func(ctx context.Context, id string) error {
