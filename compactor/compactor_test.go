@@ -274,6 +274,12 @@ func TestKeysSurviveFolding(t *testing.T) {
 }
 
 func TestDroppedInstanceLosesItsFiles(t *testing.T) {
+	for shards := range 4 { // of its second life; the first has two
+		testDropped(t, shards+1)
+	}
+}
+
+func testDropped(t *testing.T, shards int) {
 	s := store.NewMemory()
 	l := newLog(t, s, 2)
 	rng := rand.New(rand.NewPCG(4, 4))
@@ -283,7 +289,7 @@ func TestDroppedInstanceLosesItsFiles(t *testing.T) {
 	if _, err := l.DeleteInstance(t.Context(), "i"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.CreateInstance(t.Context(), catalog.Instance{ID: "i", Shards: 2}); err != nil {
+	if _, err := l.CreateInstance(t.Context(), catalog.Instance{ID: "i", Shards: shards}); err != nil {
 		t.Fatal(err)
 	}
 	want := mustAppend(t, l, batch(rng, 50)).Events
@@ -291,6 +297,21 @@ func TestDroppedInstanceLosesItsFiles(t *testing.T) {
 	mustEqual(t, all(t, s), want) // the drop is in the tail
 	mustRun(t, c)
 	mustEqual(t, all(t, s), want) // and now it is folded
+	v, _, err := l.PinNewest(t.Context(), "i")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range v.Days() {
+		files, err := l.Table("i").Files(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if f.Shard >= shards {
+				t.Errorf("%s is of a shard that the instance does not have", f.Key)
+			}
+		}
+	}
 }
 
 // The sweeper in virtual time: nothing goes before its grace is over, and then

@@ -2,6 +2,7 @@ package compactor
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/firnlog/firn/layout/commitlog"
@@ -13,13 +14,15 @@ import (
 // dropped: clocks of processes differ, and nothing is deleted early.
 const expireMargin = time.Hour
 
-// expire drops the files whose events are all past the instance's retention.
-// Queries have hidden these since the second that they were.
+// expire drops the files whose events are all past the instance's retention:
+// queries have hidden these since the second that they were. It also drops the
+// files of shards that the instance had in an earlier life and has no more: no
+// log is folded there that would take them along.
 func (c *Compactor) expire(ctx context.Context, id string, v *commitlog.View) (snapshot.Edit, Report, error) {
 	var edit snapshot.Edit
 	cutoff := v.HiddenBefore - event.Micros(expireMargin.Microseconds())
 	for _, d := range v.Snapshot().Days {
-		if d.MinTime >= cutoff {
+		if d.MinTime >= cutoff && !formerShards(v) {
 			continue
 		}
 		files, err := c.Log.Table(id).Files(ctx, d)
@@ -27,10 +30,16 @@ func (c *Compactor) expire(ctx context.Context, id string, v *commitlog.View) (s
 			return edit, Report{}, err
 		}
 		for _, f := range files {
-			if f.MaxTime < cutoff {
+			if f.MaxTime < cutoff || f.Shard >= v.Instance.Shards {
 				edit.Remove = append(edit.Remove, f)
 			}
 		}
 	}
 	return edit, Report{FilesExpired: int64(len(edit.Remove))}, nil
+}
+
+// formerShards reports whether the snapshot knows shards that the instance does
+// not have any more.
+func formerShards(v *commitlog.View) bool {
+	return slices.ContainsFunc(v.Snapshot().Shards, func(s snapshot.Shard) bool { return s.Shard >= v.Instance.Shards })
 }

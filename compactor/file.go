@@ -3,8 +3,11 @@ package compactor
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/event"
@@ -19,6 +22,7 @@ import (
 type fileWriter struct {
 	c    *Compactor
 	tmp  *os.File
+	sum  *xxhash.Digest // of the whole file
 	buf  *bufio.Writer
 	w    *segment.Writer
 	stat snapshot.File
@@ -29,7 +33,8 @@ func (c *Compactor) newFile(id, day string, shard, level int) (*fileWriter, erro
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "no temporary file for a data file: %w", err)
 	}
-	f := &fileWriter{c: c, tmp: tmp, buf: bufio.NewWriterSize(tmp, 1<<20)}
+	f := &fileWriter{c: c, tmp: tmp, sum: xxhash.New()}
+	f.buf = bufio.NewWriterSize(io.MultiWriter(tmp, f.sum), 1<<20)
 	f.w = segment.NewWriter(f.buf, true, map[string]string{"firn.format": "1"})
 	f.stat = snapshot.File{Key: layout.NewData(id, day, shard), Shard: shard, Level: level, Types: map[string]int64{}}
 	return f, nil
@@ -79,7 +84,8 @@ func (f *fileWriter) store(ctx context.Context) (snapshot.File, error) {
 	if _, err := f.tmp.ReadAt(end, f.stat.End); err != nil {
 		return f.stat, err
 	}
-	f.stat.EndSum = segment.EndSum(end)
+	f.stat.EndSum = segment.Sum(end)
+	f.stat.Sum = fmt.Sprintf("%016x", f.sum.Sum64())
 	_, err = f.c.Log.Store().Put(ctx, f.stat.Key, io.NewSectionReader(f.tmp, 0, size), store.Always)
 	return f.stat, fault.Wrap(err, "storing a data file")
 }

@@ -24,6 +24,7 @@ type cli struct {
 	Query     queryCmd     `cmd:"" help:"Ask for events, or for figures over them."`
 	Instances instancesCmd `cmd:"" help:"List, make, change and delete instances."`
 	Compact   compactCmd   `cmd:"" help:"Fold, merge and sweep instances once."`
+	Verify    verifyCmd    `cmd:"" help:"Read a bucket and check everything in it against everything else."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -29,6 +29,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,6 +85,8 @@ type API struct {
 	mux     *http.ServeMux
 	memory  *memory
 	metrics *metrics
+
+	refusing atomic.Bool // the store did not take the last append
 }
 
 // New returns the surface over cfg.

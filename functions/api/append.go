@@ -50,6 +50,7 @@ func (a *API) appendEvents(w http.ResponseWriter, r *http.Request) (answer, erro
 		return answer{}, err
 	}
 	receipt, err := a.append(r.Context(), req, batch)
+	a.appended(err)
 	if err != nil {
 		return a.refused(r.Context(), req, err)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // A crowd: processes that append, each by several clients, while another one
-// compacts and another one reads.
+// compacts and reads.
 const (
 	processes     = 3
 	clients       = 2 // of a process
@@ -41,7 +41,7 @@ func TestCrowdOverABadWire(t *testing.T) {
 	for range processes {
 		c.logs = append(c.logs, commitlog.Open(open(t, p.Through(bucket))))
 	}
-	folded, reads := c.run(random, commitlog.Open(open(t, p.Through(bucket))), commitlog.Open(open(t, p.Through(bucket))))
+	folded, reads := c.run(random, commitlog.Open(open(t, p.Through(bucket))))
 	p.Quiet()
 	p.Settle()
 	t.Logf("%v; %d events acknowledged, %d unknown, %d refused; %d folded meanwhile, %d reads",
@@ -71,12 +71,10 @@ type crowd struct {
 
 // run has all clients append, and returns how many events were folded and how
 // often all was read meanwhile.
-func (c *crowd) run(random *rand.Rand, compacting, reading *commitlog.Log) (folded int64, reads int) {
+func (c *crowd) run(random *rand.Rand, beside *commitlog.Log) (folded int64, reads int) {
 	ctx, stop := context.WithCancel(c.t.Context())
 	c.weather(random)
-	var beside, writing sync.WaitGroup
-	beside.Go(func() { folded = c.compact(ctx, compacting) })
-	beside.Go(func() { reads = c.read(ctx, reading) })
+	var writing sync.WaitGroup
 	for i, log := range c.logs {
 		for j := range clients {
 			own := rand.New(rand.NewPCG(random.Uint64(), 0))
@@ -87,9 +85,14 @@ func (c *crowd) run(random *rand.Rand, compacting, reading *commitlog.Log) (fold
 			})
 		}
 	}
+	go func() { writing.Wait(); stop() }()
+	for ctx.Err() == nil {
+		folded += c.compact(ctx, beside)
+		if c.read(ctx, beside) {
+			reads++
+		}
+	}
 	writing.Wait()
-	stop()
-	beside.Wait()
 	return folded, reads
 }
 
@@ -133,41 +136,34 @@ func (c *crowd) append(log *commitlog.Log, random *rand.Rand, name string) {
 	}
 }
 
-// compact compacts again and again. Only faults of the wire may stop a run.
-func (c *crowd) compact(ctx context.Context, log *commitlog.Log) (folded int64) {
-	for ctx.Err() == nil {
-		r, err := (&compactor.Compactor{Log: log}).Run(ctx, instance)
-		folded += r.Events
-		switch fault.KindOf(err) {
-		case fault.Unavailable, fault.Unknown, fault.Conflict:
-		default:
-			if err != nil {
-				c.t.Errorf("compact: %v (%s)", err, fault.KindOf(err))
-			}
-		}
+// compact compacts and returns how many events were folded. Only faults of the
+// wire may stop it.
+func (c *crowd) compact(ctx context.Context, log *commitlog.Log) int64 {
+	r, err := (&compactor.Compactor{Log: log}).Run(ctx, instance)
+	switch kind := kindOf(err); kind {
+	case -1, fault.Unavailable, fault.Unknown, fault.Conflict:
+	default:
+		c.t.Errorf("compact: %v (%s)", err, kind)
 	}
-	return folded
+	return r.Events
 }
 
-// read reads everything again and again: what was acknowledged before must be in
-// every answer, or there is none.
-func (c *crowd) read(ctx context.Context, log *commitlog.Log) (reads int) {
-	for ctx.Err() == nil {
-		before := c.told()
-		all, err := read(ctx, log)
-		if err != nil {
-			if !fault.Is(err, fault.Unavailable) {
-				c.t.Errorf("read: %v (%s)", err, fault.KindOf(err))
-			}
-			continue
+// read reads everything: what was acknowledged before must be in the answer, or
+// there is none.
+func (c *crowd) read(ctx context.Context, log *commitlog.Log) bool {
+	before := c.told()
+	all, err := read(ctx, log)
+	if err != nil {
+		if !fault.Is(err, fault.Unavailable) {
+			c.t.Errorf("read: %v (%s)", err, fault.KindOf(err))
 		}
-		reads++
-		found := gapless(c.t, all)
-		for id, sequence := range before {
-			if found[id] != sequence {
-				c.t.Errorf("event %s was acknowledged as %d, and a later query shows %d", id, sequence, found[id])
-			}
+		return false
+	}
+	found := gapless(c.t, all)
+	for id, sequence := range before {
+		if found[id] != sequence {
+			c.t.Errorf("event %s was acknowledged as %d, and a later query shows %d", id, sequence, found[id])
 		}
 	}
-	return reads
+	return true
 }

@@ -106,12 +106,18 @@ func (v *View) Files(ctx context.Context, from, to event.Micros) ([]snapshot.Fil
 			return nil, gone(err)
 		}
 		for _, f := range files {
-			if f.MaxTime >= from && f.MinTime <= to && (f.Shard >= len(v.dropped) || v.dropped[f.Shard] == 0) {
+			if f.MaxTime >= from && f.MinTime <= to && !v.void(f) {
 				out = append(out, f)
 			}
 		}
 	}
 	return out, nil
+}
+
+// void reports whether a data file is of an earlier life of the instance: its
+// shard bears a drop that is not folded yet, or does not exist any more.
+func (v *View) void(f snapshot.File) bool {
+	return f.Shard >= len(v.dropped) || v.dropped[f.Shard] > 0
 }
 
 // files returns the data files of a day, whose manifest is kept in memory.

@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -161,11 +162,14 @@ func (p *parser) syntax(err error) error {
 	if nests(p.text[:at], 10*MaxDepth) {
 		return deepError("the JSON") // the decoder itself gives up at some depth, in words of its own
 	}
-	line := 1 + bytes.Count(p.text[:at], []byte("\n"))
-	if bad.Err == io.ErrUnexpectedEOF {
-		return fault.New(fault.Invalid, "not valid JSON: it ends too early, at byte %d (line %d)", at, line)
+	where := fmt.Sprintf("at byte %d", at)
+	if bytes.Contains(p.text, []byte("\n")) { // of NDJSON, p has one line only, whose number the caller knows
+		where += fmt.Sprintf(" (line %d)", 1+bytes.Count(p.text[:at], []byte("\n")))
 	}
-	return fault.New(fault.Invalid, "not valid JSON at byte %d (line %d): %s", at, line, strings.TrimPrefix(bad.Err.Error(), "jsontext: "))
+	if bad.Err == io.ErrUnexpectedEOF {
+		return fault.New(fault.Invalid, "not valid JSON: it ends too early, %s", where)
+	}
+	return fault.New(fault.Invalid, "not valid JSON %s: %s", where, strings.TrimPrefix(bad.Err.Error(), "jsontext: "))
 }
 
 // unquote returns the content of a JSON string that the decoder has found

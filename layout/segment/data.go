@@ -11,9 +11,10 @@ import (
 	"github.com/firnlog/firn/layout/store"
 )
 
-// EndSum is the checksum of a data file's end, from [File.End] on: XXH64 in 16
-// hex digits. Page checksums guard what lies before.
-func EndSum(end []byte) string { return fmt.Sprintf("%016x", xxhash.Sum64(end)) }
+// Sum is the checksum of a data file or of its end, from [File.End] on: XXH64 in
+// 16 hex digits. That of the end guards what the checksums of pages do not when
+// only parts of a file are read.
+func Sum(data []byte) string { return fmt.Sprintf("%016x", xxhash.Sum64(data)) }
 
 // OpenData opens the data file at key, of size bytes, by one request for its
 // end, which must have the checksum sum. Pages are read later, by ranged
@@ -24,7 +25,7 @@ func OpenData(ctx context.Context, s store.Store, key string, size, end int64, s
 	if _, err := r.ReadAt(data, end); err != nil {
 		return nil, err
 	}
-	if EndSum(data) != sum {
+	if Sum(data) != sum {
 		return nil, fault.New(fault.Corrupt, "the file's end does not match its checksum")
 	}
 	return Open(&endCached{r, piece{end, data}}, size)

@@ -41,7 +41,6 @@ func NewWriter(w io.Writer, sorted bool, meta map[string]string) *Writer {
 		parquet.CreatedBy("firn", "1", ""),
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 		parquet.DictionaryMaxBytes(1 << 20),
-		parquet.DataPageStatistics(true),
 		parquet.SkipPageBounds("payload"),
 		parquet.SkipPageBounds("metadata"),
 	}

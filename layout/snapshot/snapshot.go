@@ -80,6 +80,7 @@ type File struct {
 	Types       map[string]int64 `json:"types,omitempty"` // events by type; absent when there are more than 64
 	End         int64            `json:"end"`             // where indexes and footer begin, in bytes
 	EndSum      string           `json:"end_sum"`         // XXH64 of the bytes from End on, 16 hex digits
+	Sum         string           `json:"sum"`             // XXH64 of the whole file, for who reads all of it
 }
 
 // MaxTypes bounds the types that statistics count.

@@ -26,6 +26,9 @@ func ReadAll(ctx context.Context, s Store, key string) ([]byte, *Object, error) 
 // readFull fills p from o's body, which must then be at its end.
 func readFull(o *Object, p []byte) error {
 	n, err := io.ReadFull(o.Body, p)
+	if err == io.EOF { // which would tell a reader that all is well
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return fault.New(fault.Unavailable, "get %s: %d of %d bytes: %w", o.Key, n, len(p), err)
 	}

@@ -10,10 +10,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/firnlog/firn/layout/fault"
@@ -50,7 +52,8 @@ func OpenS3(ctx context.Context, opts S3Options) (*S3, error) {
 	if len(opts.Prefix) > 100 {
 		return nil, fault.New(fault.Invalid, "bucket prefix %s has more than 99 bytes", opts.Prefix)
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(opts.Region), config.WithHTTPClient(httpClient()))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(opts.Region), config.WithHTTPClient(httpClient()),
+		config.WithRetryer(readRetryer), config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "load the AWS configuration: %w", err)
 	}
@@ -68,6 +71,12 @@ func OpenS3(ctx context.Context, opts S3Options) (*S3, error) {
 		}
 	})
 	return &S3{client: client, bucket: opts.Bucket, prefix: opts.Prefix}, nil
+}
+
+// readRetryer tries reads three times with short waits: who waits for them can
+// do more with a clear error soon than with an answer much later.
+func readRetryer() aws.Retryer {
+	return retry.AddWithMaxBackoffDelay(retry.NewStandard(), 500*time.Millisecond)
 }
 
 // httpClient gives up on a service that does not accept or answer, and keeps
@@ -171,6 +180,9 @@ func (s *S3) List(ctx context.Context, opts ListOptions) (Page, error) {
 		out, err := s.client.ListObjectsV2(ctx, in)
 		if err != nil {
 			return Page{}, s.readError("list "+opts.Prefix, err)
+		}
+		if out.Name == nil { // an answer without content would pass for an empty bucket
+			return Page{}, fault.New(fault.Unavailable, "list %s in bucket %s: the answer is no listing", opts.Prefix, s.bucket)
 		}
 		more := aws.ToBool(out.IsTruncated)
 		if more && len(out.Contents) == 0 { // allowed, and of no use to the caller

@@ -13,9 +13,8 @@ type Report struct {
 // OK reports whether there is no fault.
 func (r *Report) OK() bool { return len(r.Faults) == 0 }
 
-// Instance counts what an instance holds, deleted ones included. Of what a
-// deletion has made void, and of objects that cannot be read, nothing is counted
-// but their bytes.
+// Instance counts what an instance holds, deleted ones included. Events and
+// streams that a deletion has made void, or that cannot be read, do not count.
 type Instance struct {
 	ID         string `json:"id"`
 	State      string `json:"state"`
@@ -35,9 +34,9 @@ type Instance struct {
 // Fault is something that must not be so.
 type Fault struct {
 	Kind Kind   `json:"kind"`
-	Key  string `json:"key"`  // of the object, or a prefix where no single one is to blame
-	Text string `json:"text"` // what is wrong, and what would be right
-	More int64  `json:"more,omitempty"`
+	Key  string `json:"key"`            // of the object, or a prefix where no single one is to blame
+	Text string `json:"text"`           // what is wrong, and what would be right
+	More int64  `json:"more,omitempty"` // further ones of the kind and key
 }
 
 // Kind classifies faults and warnings.

@@ -66,12 +66,12 @@ func Run(ctx context.Context, s store.Store, opts Options) (*Report, error) {
 			continue
 		}
 		found = true
-		sum, found, err := verifyInstance(ctx, s, inst)
+		sum, faults, err := verifyInstance(ctx, s, inst)
 		if err != nil {
 			return nil, fault.Wrap(err, "verifying instance %s", inst.ID)
 		}
 		report.Instances = append(report.Instances, sum)
-		out.add(found)
+		out.add(faults)
 	}
 	if !found {
 		return nil, fault.New(fault.NotFound, "the catalog has no instance %q", opts.Instance)
