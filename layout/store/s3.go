@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -76,7 +77,12 @@ func OpenS3(ctx context.Context, opts S3Options) (*S3, error) {
 // readRetryer tries reads three times with short waits: who waits for them can
 // do more with a clear error soon than with an answer much later.
 func readRetryer() aws.Retryer {
-	return retry.AddWithMaxBackoffDelay(retry.NewStandard(), 500*time.Millisecond)
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
+			wait := min(50*time.Millisecond<<attempt, 500*time.Millisecond)
+			return wait/2 + rand.N(wait/2), nil
+		})
+	})
 }
 
 // httpClient gives up on a service that does not accept or answer, and keeps
