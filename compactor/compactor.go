@@ -20,7 +20,8 @@ import (
 	"github.com/firnlog/firn/layout/snapshot"
 )
 
-// Compactor compacts the instances of a bucket.
+// Compactor compacts the instances of a bucket, one at a time: it is not safe
+// for concurrent use. Others may work on the same bucket.
 type Compactor struct {
 	Log *commitlog.Log
 	// TargetBytes is the size towards which data files are merged; 0 means
@@ -28,6 +29,8 @@ type Compactor struct {
 	TargetBytes int64
 	// Progress, when set, is called after each step with what was done so far.
 	Progress func(instance string, r Report)
+
+	history map[string]map[string]*snapshot.Snapshot // by instance and key: what sweeps read before
 }
 
 // DefaultTarget is the size of data files, in bytes, that merges aim at.
@@ -63,7 +66,17 @@ type step func(ctx context.Context, id string, v *commitlog.View) (snapshot.Edit
 // was committed before the call, merged where it pays, expired files dropped,
 // garbage swept. It returns what was done until then also beside an error.
 func (c *Compactor) Run(ctx context.Context, id string) (Report, error) {
-	var total Report
+	total, err := c.compact(ctx, id)
+	if err != nil {
+		return total, err
+	}
+	swept, err := c.Sweep(ctx, id, false)
+	total.Swept = int64(len(swept))
+	return total, err
+}
+
+// compact is [Compactor.Run] without the sweep.
+func (c *Compactor) compact(ctx context.Context, id string) (total Report, err error) {
 	c.Log.Folding(id)
 	v, _, err := c.Log.PinNewest(ctx, id)
 	if err != nil {
@@ -74,9 +87,7 @@ func (c *Compactor) Run(ctx context.Context, id string) (Report, error) {
 			return total, err
 		}
 	}
-	swept, err := c.Sweep(ctx, id, false)
-	total.Swept += int64(len(swept))
-	return total, err
+	return total, nil
 }
 
 // repeat carries out a step until there is nothing left to do.

@@ -432,3 +432,28 @@ func TestRetentionDropsWhatIsHidden(t *testing.T) {
 		}
 	})
 }
+
+// A compactor that lives long does not read the snapshots of a whole day again
+// for each sweep.
+func TestSweepReadsSnapshotsOnce(t *testing.T) {
+	s := store.NewCounted(store.NewMemory())
+	l := newLog(t, s, 1)
+	c := &Compactor{Log: l}
+	rng := rand.New(rand.NewPCG(9, 9))
+	for range 30 {
+		mustAppend(t, l, batch(rng, 1))
+		if _, err := c.compact(t.Context(), "i"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gets := func() int64 {
+		before := s.Counts()
+		if _, err := c.Sweep(t.Context(), "i", false); err != nil {
+			t.Fatal(err)
+		}
+		return s.Counts().Sub(before).Get
+	}
+	if first, second := gets(), gets(); first < 30 || second > 1 {
+		t.Errorf("the first sweep read %d objects, the second %d", first, second)
+	}
+}

@@ -25,7 +25,7 @@ func (c *Compactor) expire(ctx context.Context, id string, v *commitlog.View) (s
 		if d.MinTime >= cutoff && !formerShards(v) {
 			continue
 		}
-		files, err := c.Log.Table(id).Files(ctx, d)
+		files, err := v.DayFiles(ctx, d)
 		if err != nil {
 			return edit, Report{}, err
 		}

@@ -57,7 +57,7 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 			// All that came before is void: the shard's files and runs, too.
 			to.Generation, tail = commit.Generation, tail[i+1:]
 			var err error
-			if edit.Remove, err = c.shardFiles(ctx, id, v.Snapshot(), shard); err != nil {
+			if edit.Remove, err = shardFiles(ctx, v, shard); err != nil {
 				return edit, report, err
 			}
 			break
@@ -91,10 +91,10 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 }
 
 // shardFiles returns all data files of a shard.
-func (c *Compactor) shardFiles(ctx context.Context, id string, snap *snapshot.Snapshot, shard int) ([]snapshot.File, error) {
+func shardFiles(ctx context.Context, v *commitlog.View, shard int) ([]snapshot.File, error) {
 	var out []snapshot.File
-	for _, d := range snap.Days {
-		files, err := c.Log.Table(id).Files(ctx, d)
+	for _, d := range v.Days() {
+		files, err := v.DayFiles(ctx, d)
 		if err != nil {
 			return nil, err
 		}

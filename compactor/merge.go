@@ -21,7 +21,7 @@ const fanIn = 8
 // merge merges the files of one day and shard that most need it.
 func (c *Compactor) merge(ctx context.Context, id string, v *commitlog.View) (snapshot.Edit, Report, error) {
 	for _, d := range v.Snapshot().Days {
-		files, err := c.Log.Table(id).Files(ctx, d)
+		files, err := v.DayFiles(ctx, d)
 		if err != nil {
 			return snapshot.Edit{}, Report{}, err
 		}

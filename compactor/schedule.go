@@ -45,7 +45,7 @@ func (c *Compactor) Serve(ctx context.Context, log *slog.Logger) {
 		}
 		for id, b := range c.Log.Backlogs() {
 			if due(b, time.Now()) {
-				_, err := c.Run(ctx, id)
+				_, err := c.compact(ctx, id) // sweeping can wait for the look at all
 				report(ctx, log, id, err)
 			}
 		}

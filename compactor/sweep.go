@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/chain"
@@ -54,34 +56,67 @@ type sweep struct {
 	snaps   []*snapshot.Snapshot
 }
 
-// history reads the snapshots that are there: those of the last 24 hours and a few.
+// history reads the snapshots that are there: those of the last 24 hours and a
+// few. A compactor that lives long reads each of them once.
 func (s *sweep) history(ctx context.Context) error {
-	prefix, after := layout.Snapshots(s.id), ""
-	for {
-		page, err := s.c.Log.Store().List(ctx, store.ListOptions{Prefix: prefix, StartAfter: after})
+	if err := s.list(ctx); err != nil {
+		return err
+	}
+	known, now := s.c.history[s.id], make(map[string]*snapshot.Snapshot, len(s.infos))
+	snaps := make([]*snapshot.Snapshot, len(s.infos))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(2 * uploads)
+	for i, o := range s.infos {
+		if snaps[i] = known[o.Key]; snaps[i] != nil && i > 0 { // of the newest, its files are needed too
+			continue
+		}
+		group.Go(func() (err error) {
+			snaps[i], err = s.table.Read(gctx, s.numbers[i])
+			if fault.Is(err, fault.NotFound) {
+				err = nil // another sweeper was faster
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	infos, numbers := s.infos, s.numbers
+	s.infos, s.numbers = nil, nil
+	if len(snaps) > 0 && snaps[0] == nil {
+		return nil // we slept since the list: nothing is known of what is named now
+	}
+	for i, snap := range snaps {
+		if snap == nil {
+			continue
+		}
+		s.infos, s.numbers, s.snaps = append(s.infos, infos[i]), append(s.numbers, numbers[i]), append(s.snaps, snap)
+		now[infos[i].Key] = &snapshot.Snapshot{Shards: snap.Shards, Dropped: snap.Dropped}
+	}
+	if s.c.history == nil {
+		s.c.history = map[string]map[string]*snapshot.Snapshot{}
+	}
+	s.c.history[s.id] = now
+	return nil
+}
+
+// list finds the snapshots that are there.
+func (s *sweep) list(ctx context.Context) error {
+	for after, more := "", true; more; {
+		page, err := s.c.Log.Store().List(ctx, store.ListOptions{Prefix: layout.Snapshots(s.id), StartAfter: after})
 		if err != nil {
 			return err
 		}
-		s.now = page.StoreTime
+		s.now, more = page.StoreTime, page.More
 		for _, o := range page.Objects {
 			n, ok := layout.ParseDescending(o.Key)
 			if !ok {
 				return fault.New(fault.Corrupt, "%s is no key of a snapshot", o.Key)
 			}
-			snap, err := s.table.Read(ctx, n)
-			if fault.Is(err, fault.NotFound) {
-				continue // another sweeper was faster
-			}
-			if err != nil {
-				return err
-			}
-			s.infos, s.numbers, s.snaps = append(s.infos, o), append(s.numbers, n), append(s.snaps, snap)
+			s.infos, s.numbers, after = append(s.infos, o), append(s.numbers, n), o.Key
 		}
-		if !page.More {
-			return nil
-		}
-		after = page.Objects[len(page.Objects)-1].Key
 	}
+	return nil
 }
 
 // superseded deletes what snapshots older than the grace replaced, the oldest

@@ -91,6 +91,13 @@ func (v *View) Unfolded(shard int) []*Commit { return v.tails[shard] }
 // count hidden events too.
 func (v *View) Days() []snapshot.Day { return v.snap.Days }
 
+// DayFiles returns all data files of a day of the snapshot, by one request where
+// they are in a manifest that is not in memory.
+func (v *View) DayFiles(ctx context.Context, d snapshot.Day) ([]snapshot.File, error) {
+	files, err := v.log.files(ctx, v.Instance.ID, d)
+	return files, gone(err)
+}
+
 // Files returns the data files that may hold events of the time from … to (both
 // inclusive) and that are not hidden as a whole, by one request for each
 // manifest of the days in question.
@@ -101,9 +108,9 @@ func (v *View) Files(ctx context.Context, from, to event.Micros) ([]snapshot.Fil
 		if d.MaxTime < from || d.MinTime > to {
 			continue
 		}
-		files, err := v.log.files(ctx, v.Instance.ID, d)
+		files, err := v.DayFiles(ctx, d)
 		if err != nil {
-			return nil, gone(err)
+			return nil, err
 		}
 		for _, f := range files {
 			if f.MaxTime >= from && f.MinTime <= to && !v.void(f) {
