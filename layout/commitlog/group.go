@@ -152,7 +152,7 @@ func (w *writer) store(ctx context.Context, p *plan) (won bool, failed error) {
 	if err != nil {
 		return false, err
 	}
-	if bug.In(bug.EarlyAck) {
+	if bug.In(bug.EarlyAck) { // whatever becomes of the put
 		w.acknowledge(p, c)
 		defer func() { won, failed, w.st = true, nil, nil }()
 		p.members = nil
