@@ -70,7 +70,7 @@ const (
 // object there tells whose it is; the id is compared on every way to read it.
 //
 // Errors: Unknown when the object may have been written or may yet be,
-// Unavailable when it surely was not, ErrSwept (kind Unavailable).
+// Unavailable when it surely was not; of either kind, ErrSwept.
 // A crash at any point leaves the slot either free or taken by a whole object.
 func (s Slot) Try(ctx context.Context, id string, body []byte) (Result, error) {
 	doubt := false
@@ -86,8 +86,13 @@ func (s Slot) Try(ctx context.Context, id string, body []byte) (Result, error) {
 		switch fault.KindOf(err) {
 		case fault.Exists:
 			res, rerr := s.owner(ctx, id)
-			if rerr == nil || !retriable(rerr) {
-				return res, rerr
+			switch {
+			case rerr == nil:
+				return res, nil
+			case !retriable(rerr) && doubt: // an attempt of ours may have been what is gone
+				return Result{}, s.giveUp(doubt, rerr)
+			case !retriable(rerr):
+				return Result{}, rerr
 			}
 			doubt, err = true, rerr // taken, perhaps by us: only reading it can tell
 		case fault.Unknown:

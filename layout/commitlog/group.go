@@ -49,7 +49,8 @@ func (w *writer) commit(ctx context.Context, group []*request) []*request {
 				}
 			}
 		}
-		if errors.Is(err, errMoved) || errors.Is(err, chain.ErrSwept) || fault.Is(err, fault.Unknown) && bug.In(bug.BlindRetry) {
+		unknown := fault.Is(err, fault.Unknown)
+		if !unknown && (errors.Is(err, errMoved) || errors.Is(err, chain.ErrSwept)) || unknown && bug.In(bug.BlindRetry) {
 			if err = w.startOver(ctx); err == nil {
 				continue
 			}
