@@ -113,8 +113,11 @@ func (p *process) request(ctx context.Context, op, key string, do func(fate) err
 	return err
 }
 
-// fall makes the process die or sleep.
+// fall makes the process die or sleep, unless all is quiet by now.
 func (p *process) fall(f fate) {
+	if p.w.calm() {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if f.dies {
