@@ -29,7 +29,6 @@ type Writer struct {
 	rows    []row
 	pending int   // rows since the last row group was cut
 	bytes   int64 // their size in memory
-	total   int64
 }
 
 // NewWriter starts a file on w. Sorted declares in the footer that rows come by
@@ -68,7 +67,6 @@ func (w *Writer) Write(events []event.Event) error {
 			return err
 		}
 		w.pending += n
-		w.total += int64(n)
 		events = events[n:]
 		if w.pending == GroupRows || w.bytes >= groupBytes {
 			if err := w.Cut(); err != nil {
@@ -87,9 +85,6 @@ func (w *Writer) Cut() error {
 	w.pending, w.bytes = 0, 0
 	return w.w.Flush()
 }
-
-// Rows returns how many rows were written.
-func (w *Writer) Rows() int64 { return w.total }
 
 // Close writes the footer. It does not close the underlying writer.
 func (w *Writer) Close() error { return w.w.Close() }
