@@ -14,6 +14,7 @@ import (
 
 	"github.com/firnlog/firn/cmd/firn/internal/client"
 	"github.com/firnlog/firn/functions/api"
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/store"
@@ -86,7 +87,7 @@ func (a *app) client(ctx context.Context, creates bool) (*client.Client, error) 
 	log := commitlog.Open(s)
 	// Failures come back as errors; the log need not tell of them again.
 	quiet := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: max(a.LogLevel, slog.LevelError)}))
-	return client.Local(api.New(api.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: quiet})), nil
+	return client.Local(api.New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: quiet})), nil
 }
 
 // json reports whether programs read the output.

@@ -11,6 +11,7 @@ import (
 	"github.com/firnlog/firn/cmd/firn/internal/client"
 	"github.com/firnlog/firn/compactor"
 	"github.com/firnlog/firn/functions/api"
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/store"
 	"github.com/firnlog/firn/querier"
@@ -59,7 +60,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	log, logger := commitlog.Open(s), a.logger()
-	handler := api.New(api.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: logger})
+	handler := api.New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: logger})
 	if c.Sample {
 		if err := loadSample(ctx, client.Local(handler)); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/firnlog/firn/compactor"
 	"github.com/firnlog/firn/functions/api"
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/store"
 	"github.com/firnlog/firn/querier"
@@ -47,7 +48,7 @@ func TestQueriesOverTheSampleAnswerWhatItsNDJSONSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := commitlog.Open(s)
-	srv := httptest.NewServer(api.New(api.Config{Log: log, Queries: querier.NewEngine(log), Store: s}))
+	srv := httptest.NewServer(api.New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: s}))
 	defer srv.Close()
 	post(t, srv.URL+"/v1/instances", "application/json", `{"name":"wiki","shards":3}`)
 	batches := slices.Collect(slices.Chunk(lines, 200))

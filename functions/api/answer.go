@@ -3,12 +3,12 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/fault"
 )
 
@@ -21,10 +21,10 @@ type answer struct {
 }
 
 // respond writes the envelope. That the client may be gone is no concern.
-func (a *API) respond(w http.ResponseWriter, r *http.Request, operation string, ans answer, err error) {
-	status, id := ans.status, w.Header().Get(requestIDHeader)
+func (a API) respond(w http.ResponseWriter, r *http.Request, operation string, ans answer, err error) {
+	status, id := ans.status, front.RequestID(w)
 	if status == 0 {
-		status = Status(err)
+		status = front.Status(err)
 	}
 	b := make([]byte, 0, len(ans.data)+len(ans.details)+512)
 	b = appendText(append(b, `{"type":`...), operation)
@@ -32,7 +32,7 @@ func (a *API) respond(w http.ResponseWriter, r *http.Request, operation string, 
 		b = append(b, `,"success":true`...)
 	} else {
 		b = append(b, `,"success":false,"error":`...)
-		b = appendText(b, a.errorText(r, id, err))
+		b = appendText(b, a.ErrorText(w, r, err))
 		b = appendText(append(b, `,"code":`...), fault.KindOf(err).String())
 	}
 	if ans.data != nil {
@@ -54,36 +54,6 @@ func (a *API) respond(w http.ResponseWriter, r *http.Request, operation string, 
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(b)
-}
-
-// errorText is what the client reads. What is wrong inside Firn goes to the
-// operator's log, under the request's id.
-func (a *API) errorText(r *http.Request, id string, err error) string {
-	kind := fault.KindOf(err)
-	level := slog.LevelError
-	switch kind {
-	case fault.Unavailable, fault.Unknown:
-		level = slog.LevelWarn
-	case fault.Internal, fault.Corrupt:
-	default:
-		return err.Error()
-	}
-	if r.Context().Err() != nil {
-		level = slog.LevelDebug // the client has gone, which is no failure of ours
-	}
-	a.Logger.Log(r.Context(), level, "request failed", "route", r.Pattern, "requestId", id, "kind", kind.String(), "error", err.Error())
-	return publicText(err)
-}
-
-// publicText is an error's text without what only the operator should read.
-func publicText(err error) string {
-	switch fault.KindOf(err) {
-	case fault.Internal:
-		return "internal error: the operator finds the reason in the log, by the request's id"
-	case fault.Corrupt:
-		return "stored data cannot be read: the operator finds the reason in the log, by the request's id"
-	}
-	return err.Error()
 }
 
 // appendText appends s as a JSON string; bytes that are not UTF-8 are replaced.
@@ -110,33 +80,3 @@ func shorten(s string) string {
 	}
 	return s
 }
-
-// recorder remembers the status of an answer, 0 while there is none.
-type recorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *recorder) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap is for [http.ResponseController].
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// blank is a ResponseWriter that keeps nothing but headers.
-type blank struct{ header http.Header }
-
-func (b blank) Header() http.Header       { return b.header }
-func (blank) Write(b []byte) (int, error) { return len(b), nil }
-func (blank) WriteHeader(int)             {}

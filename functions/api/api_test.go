@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firnlog/firn/functions/front"
+	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/store"
 	"github.com/firnlog/firn/querier"
@@ -29,7 +31,7 @@ type server struct {
 
 // scripted is a log whose appends are answered by a test.
 type scripted struct {
-	Log
+	front.Log
 	append func(commitlog.Batch) (commitlog.Receipt, error)
 }
 
@@ -37,18 +39,22 @@ func (s scripted) Append(_ context.Context, _ string, b commitlog.Batch) (commit
 	return s.append(b)
 }
 
+func (s scripted) Instance(_ context.Context, ref string) (catalog.Instance, error) {
+	return catalog.Instance{ID: ref}, nil
+}
+
 // script has the server's appends answered by f.
-func script(f func(commitlog.Batch) (commitlog.Receipt, error)) func(*Config) {
-	return func(cfg *Config) { cfg.Log = scripted{cfg.Log, f} }
+func script(f func(commitlog.Batch) (commitlog.Receipt, error)) func(*front.Config) {
+	return func(cfg *front.Config) { cfg.Log = scripted{cfg.Log, f} }
 }
 
 // serve starts a server over a new bucket in memory, changed by change.
-func serve(t *testing.T, change ...func(*Config)) *server {
+func serve(t *testing.T, change ...func(*front.Config)) *server {
 	t.Helper()
 	s := store.NewCounted(store.NewMemory())
 	log := commitlog.Open(s)
 	logs := &syncBuffer{}
-	cfg := Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: slog.New(slog.NewTextHandler(logs, nil))}
+	cfg := front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: slog.New(slog.NewTextHandler(logs, nil))}
 	for _, f := range change {
 		f(&cfg)
 	}

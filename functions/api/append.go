@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
@@ -31,14 +32,14 @@ type appendRequest struct {
 // appendEvents answers 201 when all events are stored, 207 when those of some
 // shards are and others are not. The request's memory is given back when the
 // append is over, since the events are parts of the body.
-func (a *API) appendEvents(w http.ResponseWriter, r *http.Request) (answer, error) {
+func (a API) appendEvents(w http.ResponseWriter, r *http.Request) (answer, error) {
 	req, err := parseAppend(r)
 	if err != nil {
 		return answer{}, err
 	}
-	l := &loan{memory: a.memory}
-	defer l.end()
-	body, err := readBody(w, r, l, MaxBody, MaxDecompressed)
+	l := a.Borrow()
+	defer l.End()
+	body, err := front.ReadBody(w, r, l, front.MaxBody, front.MaxDecompressed)
 	if err != nil {
 		return answer{}, err
 	}
@@ -46,11 +47,10 @@ func (a *API) appendEvents(w http.ResponseWriter, r *http.Request) (answer, erro
 	if err != nil {
 		return answer{}, err
 	}
-	if err := l.grow(r.Context(), eventMemory*int64(len(batch.Events))); err != nil {
+	if err := l.Grow(r.Context(), eventMemory*int64(len(batch.Events))); err != nil {
 		return answer{}, err
 	}
-	receipt, err := a.append(r.Context(), req, batch)
-	a.appended(err)
+	receipt, err := a.Append(r.Context(), req.instance, batch, req.create())
 	if err != nil {
 		return a.refused(r.Context(), req, err)
 	}
@@ -65,7 +65,7 @@ func parseAppend(r *http.Request) (req appendRequest, err error) {
 	if req.instance, err = instanceRef(r); err != nil {
 		return req, err
 	}
-	if req.media, err = mediaType(r, typeJSON, typeNDJSON, typeJSONLines, typeCloudEvent, typeCloudBatch); err != nil {
+	if req.media, err = front.MediaType(r, front.TypeJSON, front.TypeNDJSON, front.TypeJSONLines, front.TypeCloudEvent, front.TypeCloudBatch); err != nil {
 		return req, err
 	}
 	if req.autoCreate, err = p.flag("autoCreate"); err != nil {
@@ -101,7 +101,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 	switch {
 	case len(given) == 0:
 		return "", nil
-	case len(given) > 1 || !visible(given[0], 256):
+	case len(given) > 1 || !front.Visible(given[0], 256):
 		return "", fault.New(fault.Invalid, "an Idempotency-Key is 1 to 256 visible ASCII characters, given once")
 	}
 	return given[0], nil
@@ -112,10 +112,10 @@ func (req *appendRequest) batch(body []byte, now event.Micros) (commitlog.Batch,
 	var in event.Request
 	var err error
 	switch req.media {
-	case typeNDJSON, typeJSONLines:
+	case front.TypeNDJSON, front.TypeJSONLines:
 		in.Events, err = event.DecodeNDJSON(body, now)
-	case typeCloudEvent, typeCloudBatch:
-		in.Events, err = event.DecodeCloudEvents(body, req.media == typeCloudBatch, now)
+	case front.TypeCloudEvent, front.TypeCloudBatch:
+		in.Events, err = event.DecodeCloudEvents(body, req.media == front.TypeCloudBatch, now)
 	default:
 		in, err = event.DecodeJSON(body, now)
 	}
@@ -172,22 +172,17 @@ func expectations(param string, in *event.Request) (map[string]commitlog.Expecta
 	return expect, err
 }
 
-// append stores the batch, and makes the instance first where that is asked
-// for and needed. Whoever makes it at the same time is as welcome.
-func (a *API) append(ctx context.Context, req appendRequest, b commitlog.Batch) (commitlog.Receipt, error) {
-	receipt, err := a.Log.Append(ctx, req.instance, b)
-	if !req.autoCreate || !fault.Is(err, fault.NotFound) {
-		return receipt, err
+// create returns what to make the instance from when it is not there, nil where
+// that was not asked for.
+func (req *appendRequest) create() *catalog.Instance {
+	if !req.autoCreate {
+		return nil
 	}
-	_, err = a.Log.CreateInstance(ctx, catalog.Instance{ID: req.instance, Name: req.instance})
-	if err != nil && !fault.Is(err, fault.Exists) {
-		return receipt, err
-	}
-	return a.Log.Append(ctx, req.instance, b)
+	return &catalog.Instance{ID: req.instance, Name: req.instance}
 }
 
 // refused says more about some errors of appends.
-func (a *API) refused(ctx context.Context, req appendRequest, err error) (answer, error) {
+func (a API) refused(ctx context.Context, req appendRequest, err error) (answer, error) {
 	var conflict *commitlog.ConflictError
 	switch {
 	case errors.As(err, &conflict):

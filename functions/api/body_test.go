@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/fault"
 )
@@ -49,7 +50,7 @@ func batchOf(size int) string {
 }
 
 // taken counts the events of the last append and stores none.
-func taken(count *int) func(*Config) {
+func taken(count *int) func(*front.Config) {
 	return script(func(b commitlog.Batch) (commitlog.Receipt, error) {
 		*count = len(b.Events)
 		return commitlog.Receipt{Events: b.Events, Parts: []commitlog.Part{{Count: len(b.Events), Position: 1}}}, nil
@@ -99,9 +100,9 @@ func TestContentEncodings(t *testing.T) {
 	bad(400, "", "gzip", "the body is not whole and valid gzip")
 	bad(400, "", "zstd", "the JSON is empty")
 	blanks := strings.Repeat(" ", 1<<20)
-	bad(413, strings.Repeat(gzipped(t, blanks), MaxDecompressed>>20+1), "gzip", "more than 67108864 bytes")
-	bad(413, strings.Repeat(zstded(t, blanks), MaxDecompressed>>20+1), "zstd", "more than 67108864 bytes")
-	bad(413, zstded(t, strings.Repeat(blanks, 20))+strings.Repeat(zstded(t, blanks), MaxDecompressed>>20-19), "zstd", "more than 67108864 bytes")
+	bad(413, strings.Repeat(gzipped(t, blanks), front.MaxDecompressed>>20+1), "gzip", "more than 67108864 bytes")
+	bad(413, strings.Repeat(zstded(t, blanks), front.MaxDecompressed>>20+1), "zstd", "more than 67108864 bytes")
+	bad(413, zstded(t, strings.Repeat(blanks, 20))+strings.Repeat(zstded(t, blanks), front.MaxDecompressed>>20-19), "zstd", "more than 67108864 bytes")
 	if n != 0 {
 		t.Errorf("a refused body led to an append of %d events", n)
 	}
@@ -128,15 +129,15 @@ func (s *server) chunked(path string, body io.Reader) (int, string) {
 func TestBodyLimits(t *testing.T) {
 	var n int
 	s := serve(t, taken(&n))
-	most := batchOf(MaxBody - 2<<20)
+	most := batchOf(front.MaxBody - 2<<20)
 	s.do("POST", log, most).want(t, 201)
 	if status, text := s.chunked(log, strings.NewReader(most)); status != 201 {
 		t.Errorf("chunked: %d %s", status, text)
 	}
-	s.do("POST", log, most+strings.Repeat(" ", MaxBody-len(most))).want(t, 201)
+	s.do("POST", log, most+strings.Repeat(" ", front.MaxBody-len(most))).want(t, 201)
 	n = 0
-	s.do("POST", log, strings.Repeat(" ", MaxBody+1)).want(t, 413, `"code":"limit"`, "33554432")
-	if status, text := s.chunked(log, strings.NewReader(strings.Repeat(" ", MaxBody+1))); status != 413 || !strings.Contains(text, `"code":"limit"`) {
+	s.do("POST", log, strings.Repeat(" ", front.MaxBody+1)).want(t, 413, `"code":"limit"`, "33554432")
+	if status, text := s.chunked(log, strings.NewReader(strings.Repeat(" ", front.MaxBody+1))); status != 413 || !strings.Contains(text, `"code":"limit"`) {
 		t.Errorf("chunked: %d %s", status, text)
 	}
 	if n != 0 {
@@ -146,7 +147,7 @@ func TestBodyLimits(t *testing.T) {
 
 func TestMemoryBound(t *testing.T) {
 	var n int
-	s := serve(t, taken(&n), func(cfg *Config) { cfg.Memory = 3 << 19 })
+	s := serve(t, taken(&n), func(cfg *front.Config) { cfg.Memory = 3 << 19 })
 	s.do("POST", log, `{"payload":"`+strings.Repeat("x", 900<<10)+`"}`).want(t, 201)
 	s.do("POST", log, `{"payload":"`+strings.Repeat("x", 3<<19)+`"}`).want(t, 413, "bytes of memory that there are")
 	s.do("POST", log, gzipped(t, `{"payload":"`+strings.Repeat("x", 3<<19)+`"}`), "Content-Encoding: gzip").want(t, 413)
@@ -156,24 +157,25 @@ func TestMemoryBound(t *testing.T) {
 
 // TestSlowClient announces much and sends nothing: that holds no memory.
 func TestSlowClient(t *testing.T) {
-	a := New(Config{Memory: 1 << 20})
+	a := front.New(front.Config{Memory: 1 << 20})
+	h := a.Handler(Door(a))
 	sender, body := io.Pipe()
 	r := httptest.NewRequest("POST", log, sender)
-	r.ContentLength = MaxBody
+	r.ContentLength = front.MaxBody
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		a.ServeHTTP(httptest.NewRecorder(), r)
+		h.ServeHTTP(httptest.NewRecorder(), r)
 	}()
 	if _, err := body.Write([]byte("[")); err != nil { // returns once it is read
 		t.Fatal(err)
 	}
-	if used := a.memory.used.Load(); used == 0 || used > 64<<10 {
+	if used := a.Lent(); used == 0 || used > 64<<10 {
 		t.Errorf("%d bytes are lent", used)
 	}
 	body.CloseWithError(io.ErrUnexpectedEOF)
 	<-done
-	if used := a.memory.used.Load(); used != 0 {
+	if used := a.Lent(); used != 0 {
 		t.Errorf("%d bytes are still lent", used)
 	}
 }
@@ -186,7 +188,7 @@ func TestOverload(t *testing.T) {
 			<-finish
 			return commitlog.Receipt{}, fault.New(fault.Conflict, "ended")
 		}}
-		h := New(Config{Log: blocked, Memory: 3 << 19})
+		h := New(front.Config{Log: blocked, Memory: 3 << 19})
 		post := func() *httptest.ResponseRecorder {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest("POST", log, strings.NewReader(`{"payload":"`+strings.Repeat("x", 900<<10)+`"}`)))
@@ -201,7 +203,7 @@ func TestOverload(t *testing.T) {
 		if w.Code != 429 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), `"code":"overload"`) {
 			t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 		}
-		if waited := time.Since(start); waited != patience {
+		if waited := time.Since(start); waited != front.Patience {
 			t.Errorf("refused after %v", waited)
 		}
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
@@ -28,7 +29,7 @@ func FuzzAppend(f *testing.F) {
 		}
 		return commitlog.Receipt{Events: b.Events, Parts: []commitlog.Part{{Count: stored, Position: 1}}}, nil
 	}}
-	h := New(Config{Log: blank, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	h := New(front.Config{Log: blank, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	f.Fuzz(func(t *testing.T, contentType, encoding, params, body string) {
 		r := httptest.NewRequest("POST", log, strings.NewReader(body))
 		r.URL.RawQuery = strings.TrimPrefix(params, "?")

@@ -1,10 +1,9 @@
 package api
 
 import (
-	"context"
 	"net/http"
-	"strings"
 
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/fault"
@@ -30,7 +29,7 @@ func instanceData(i catalog.Instance) []byte {
 }
 
 // createInstance answers 201, or 409 with the instance that is there already.
-func (a *API) createInstance(w http.ResponseWriter, r *http.Request) (answer, error) {
+func (a API) createInstance(w http.ResponseWriter, r *http.Request) (answer, error) {
 	if _, err := parseParams(r, nil); err != nil {
 		return answer{}, err
 	}
@@ -49,44 +48,46 @@ func (a *API) createInstance(w http.ResponseWriter, r *http.Request) (answer, er
 	if spec.Name == "" && spec.ID == "" {
 		return answer{}, fault.New(fault.Invalid, "an instance needs a name or an id")
 	}
-	made, err := a.Log.CreateInstance(r.Context(), spec)
+	made, err := a.CreateInstance(r.Context(), spec)
 	switch {
 	case err == nil:
 		w.Header().Set("Location", "/v1/instances/"+made.ID)
 		return answer{status: http.StatusCreated, data: instanceData(made)}, nil
-	case fault.Is(err, fault.Exists) && !own(made.ID):
+	case fault.Is(err, fault.Exists) && made.ID != "":
 		return answer{data: instanceData(made)}, err
 	}
 	return answer{}, err
 }
 
-func (a *API) listInstances(_ http.ResponseWriter, r *http.Request) (answer, error) {
+func (a API) listInstances(_ http.ResponseWriter, r *http.Request) (answer, error) {
 	if _, err := parseParams(r, nil); err != nil {
 		return answer{}, err
 	}
-	all, err := a.Log.Instances(r.Context())
+	all, err := a.Instances(r.Context())
 	if err != nil {
 		return answer{}, err
 	}
 	list := make([]instanceJSON, 0, len(all))
 	for _, i := range all {
-		if !own(i.ID) {
-			list = append(list, showInstance(i))
-		}
+		list = append(list, showInstance(i))
 	}
 	return answer{data: encode(map[string]any{"instances": list})}, nil
 }
 
-func (a *API) getInstance(_ http.ResponseWriter, r *http.Request) (answer, error) {
-	i, err := a.pathInstance(r)
+func (a API) getInstance(_ http.ResponseWriter, r *http.Request) (answer, error) {
+	ref, err := pathInstance(r)
+	if err != nil {
+		return answer{}, err
+	}
+	i, err := a.Instance(r.Context(), ref, front.CanQuery, front.CanAdmin)
 	if err != nil {
 		return answer{}, err
 	}
 	return answer{data: instanceData(i)}, nil
 }
 
-func (a *API) updateInstance(w http.ResponseWriter, r *http.Request) (answer, error) {
-	i, err := a.pathInstance(r)
+func (a API) updateInstance(w http.ResponseWriter, r *http.Request) (answer, error) {
+	ref, err := pathInstance(r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -103,51 +104,36 @@ func (a *API) updateInstance(w http.ResponseWriter, r *http.Request) (answer, er
 	if u == (commitlog.Update{}) {
 		return answer{}, fault.New(fault.Invalid, "nothing is to be changed: give name, description or retentionDays")
 	}
-	i, err = a.Log.UpdateInstance(r.Context(), i.ID, u)
+	i, err := a.UpdateInstance(r.Context(), ref, u)
 	if err != nil {
 		return answer{}, err
 	}
 	return answer{data: instanceData(i)}, nil
 }
 
-func (a *API) deleteInstance(_ http.ResponseWriter, r *http.Request) (answer, error) {
-	i, err := a.pathInstance(r)
+func (a API) deleteInstance(_ http.ResponseWriter, r *http.Request) (answer, error) {
+	ref, err := pathInstance(r)
 	if err != nil {
 		return answer{}, err
 	}
-	if i, err = a.Log.DeleteInstance(r.Context(), i.ID); err != nil {
+	i, err := a.DeleteInstance(r.Context(), ref)
+	if err != nil {
 		return answer{}, err
 	}
 	return answer{data: instanceData(i)}, nil
 }
 
-// pathInstance looks up the instance that the path names, for routes without
+// pathInstance returns the instance that the path names, for routes without
 // parameters.
-func (a *API) pathInstance(r *http.Request) (catalog.Instance, error) {
+func pathInstance(r *http.Request) (string, error) {
 	if _, err := parseParams(r, nil); err != nil {
-		return catalog.Instance{}, err
+		return "", err
 	}
-	ref, err := instanceRef(r)
-	if err != nil {
-		return catalog.Instance{}, err
-	}
-	return a.instance(r.Context(), ref)
+	return instanceRef(r)
 }
-
-// instance looks up an instance by its id or unique name.
-func (a *API) instance(ctx context.Context, ref string) (catalog.Instance, error) {
-	i, err := a.Log.Instance(ctx, ref)
-	if err == nil && own(i.ID) {
-		err = fault.New(fault.NotFound, "there is no instance %q", shorten(ref))
-	}
-	return i, err
-}
-
-// own reports whether an instance is Firn's own, which this surface hides.
-func own(id string) bool { return strings.HasPrefix(id, "_") }
 
 // readSmall reads a body that is a small JSON object.
-func (a *API) readSmall(w http.ResponseWriter, r *http.Request, fields map[string]*field) error {
+func (a API) readSmall(w http.ResponseWriter, r *http.Request, fields map[string]*field) error {
 	body, end, err := a.smallBody(w, r)
 	if err != nil {
 		return err
@@ -156,16 +142,16 @@ func (a *API) readSmall(w http.ResponseWriter, r *http.Request, fields map[strin
 	return readObject(body, fields)
 }
 
-// smallBody reads a JSON body of at most MaxSmallBody. The caller MUST call end
+// smallBody reads a JSON body of at most [front.MaxSmallBody]. The caller MUST call end
 // when it is done with it.
-func (a *API) smallBody(w http.ResponseWriter, r *http.Request) (body []byte, end func(), err error) {
-	if _, err := mediaType(r, typeJSON); err != nil {
+func (a API) smallBody(w http.ResponseWriter, r *http.Request) (body []byte, end func(), err error) {
+	if _, err := front.MediaType(r, front.TypeJSON); err != nil {
 		return nil, nil, err
 	}
-	l := &loan{memory: a.memory}
-	if body, err = readBody(w, r, l, MaxSmallBody, MaxSmallBody); err != nil {
-		l.end()
+	l := a.Borrow()
+	if body, err = front.ReadBody(w, r, l, front.MaxSmallBody, front.MaxSmallBody); err != nil {
+		l.End()
 		return nil, nil, err
 	}
-	return body, l.end, nil
+	return body, l.End, nil
 }

@@ -68,10 +68,10 @@ func instanceRef(r *http.Request) (string, error) {
 }
 
 // checkRef returns an error unless ref can be an instance's id or its name.
-// Firn's own instances cannot be named, nor what could be taken for a path.
+// What could be taken for a path cannot.
 func checkRef(ref string) error {
 	err := catalog.CheckID(ref)
-	if err == nil || len(ref) > 0 && len(ref) <= catalog.MaxText && utf8.ValidString(ref) && ref[0] != '_' &&
+	if err == nil || len(ref) > 0 && len(ref) <= catalog.MaxText && utf8.ValidString(ref) &&
 		strings.Trim(ref, ".") != "" && !strings.ContainsAny(ref, `/\`) && strings.IndexFunc(ref, unicode.IsControl) < 0 {
 		return nil
 	}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/querier"
 )
 
 // query answers a query of the query language.
-func (a *API) query(w http.ResponseWriter, r *http.Request) (answer, error) {
+func (a API) query(w http.ResponseWriter, r *http.Request) (answer, error) {
 	if _, err := parseParams(r, nil); err != nil {
 		return answer{}, err
 	}
@@ -38,7 +39,7 @@ func (a *API) query(w http.ResponseWriter, r *http.Request) (answer, error) {
 //	after         with a sequence number above this one; needs stream
 //	order         asc (the default) or desc, in append order
 //	limit, cursor pages, as in the query language
-func (a *API) readEvents(_ http.ResponseWriter, r *http.Request) (answer, error) {
+func (a API) readEvents(_ http.ResponseWriter, r *http.Request) (answer, error) {
 	p, err := parseParams(r, []string{"stream", "type", "tag", "from", "to", "after", "order", "limit", "cursor"}, "type", "tag")
 	if err != nil {
 		return answer{}, err
@@ -119,14 +120,9 @@ func paging(p params, q *querier.Query) error {
 	return err
 }
 
-// run answers a query whose instance may be given by name.
-func (a *API) run(ctx context.Context, q *querier.Query) (answer, error) {
-	inst, err := a.instance(ctx, q.Instance)
-	if err != nil {
-		return answer{}, err
-	}
-	q.Instance = inst.ID
-	res, err := a.Queries.Run(ctx, q)
+// run answers a query.
+func (a API) run(ctx context.Context, q *querier.Query) (answer, error) {
+	res, err := a.Query(ctx, q)
 	if err != nil {
 		return answer{}, err
 	}
@@ -144,14 +140,18 @@ type statsJSON struct {
 
 // instanceStats counts an instance's events, which costs no scan of what is
 // compacted.
-func (a *API) instanceStats(_ http.ResponseWriter, r *http.Request) (answer, error) {
-	inst, err := a.pathInstance(r)
+func (a API) instanceStats(_ http.ResponseWriter, r *http.Request) (answer, error) {
+	ref, err := pathInstance(r)
+	if err != nil {
+		return answer{}, err
+	}
+	inst, err := a.Instance(r.Context(), ref, front.CanQuery)
 	if err != nil {
 		return answer{}, err
 	}
 	q := querier.New(inst.ID)
 	q.Limit = 0
-	res, err := a.Queries.Run(r.Context(), q)
+	res, err := a.Query(r.Context(), q)
 	if err != nil {
 		return answer{}, err
 	}

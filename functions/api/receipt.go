@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
@@ -13,7 +14,7 @@ import (
 )
 
 // stored answers an append of which at least one part is stored.
-func (a *API) stored(req appendRequest, receipt commitlog.Receipt) (answer, error) {
+func (a API) stored(req appendRequest, receipt commitlog.Receipt) (answer, error) {
 	count := 0
 	var failed error
 	for _, p := range receipt.Parts {
@@ -22,9 +23,6 @@ func (a *API) stored(req appendRequest, receipt commitlog.Receipt) (answer, erro
 		} else if failed == nil || fault.Is(p.Err, fault.Unknown) {
 			failed = p.Err
 		}
-	}
-	if !receipt.Replayed {
-		a.metrics.appended.Add(float64(count))
 	}
 	b := strconv.AppendInt([]byte(`{"count":`), int64(count), 10)
 	if !req.minimal {
@@ -79,12 +77,12 @@ type partError struct {
 	Message string `json:"message"`
 }
 
-func (a *API) showParts(parts []commitlog.Part) []byte {
+func (a API) showParts(parts []commitlog.Part) []byte {
 	list := make([]partJSON, 0, len(parts))
 	for _, p := range parts {
 		show := partJSON{Shard: p.Shard, Count: p.Count, Position: p.Position}
 		if p.Err != nil {
-			show.Error = &partError{fault.KindOf(p.Err).String(), publicText(p.Err)}
+			show.Error = &partError{fault.KindOf(p.Err).String(), front.PublicText(p.Err)}
 		}
 		list = append(list, show)
 	}
@@ -100,7 +98,7 @@ type conflictJSON struct {
 
 // conflictDetails names the event that took the expected place, if there is
 // one and it can be read soon.
-func (a *API) conflictDetails(ctx context.Context, ref string, c *commitlog.ConflictError) []byte {
+func (a API) conflictDetails(ctx context.Context, ref string, c *commitlog.ConflictError) []byte {
 	show := conflictJSON{Stream: c.Stream, Expected: int64(c.Expected), Actual: c.Actual}
 	if c.Expected < 0 {
 		show.Expected = c.Expected.String()
@@ -117,17 +115,13 @@ func (a *API) conflictDetails(ctx context.Context, ref string, c *commitlog.Conf
 }
 
 // eventAt reads one event by its sequence number, nil when that does not work.
-func (a *API) eventAt(ctx context.Context, ref, stream string, sequence int64) []byte {
+func (a API) eventAt(ctx context.Context, ref, stream string, sequence int64) []byte {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	inst, err := a.instance(ctx, ref)
-	if err != nil {
-		return nil
-	}
-	q := querier.New(inst.ID)
+	q := querier.New(ref)
 	q.Stream, q.Limit, q.NoTotal = stream, 1, true
 	q.Where = []querier.Predicate{{Field: querier.Sequence, Operator: querier.Eq, Values: []querier.Value{querier.Number(sequence)}}}
-	res, err := a.Queries.Run(ctx, q)
+	res, err := a.Query(ctx, q)
 	if err != nil || len(res.Events) != 1 {
 		return nil
 	}

@@ -3,11 +3,13 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/store"
@@ -44,7 +46,7 @@ func TestUnknownRoutes(t *testing.T) {
 func TestBadInstances(t *testing.T) {
 	s := serve(t)
 	for _, ref := range []string{"..", "%2e%2e", ".", "%2e", "a%2fb", "..%2f..%2fcatalog", "%2Fetc", "a%5Cb", "%00", "a%0Ab", "a%7F", "%C2%85", "%ff",
-		"_firn", strings.Repeat("a", 2000)} {
+		strings.Repeat("a", 2000)} {
 		if ref == "." || ref == ".." {
 			continue // an unclean path, see above
 		}
@@ -62,6 +64,36 @@ func TestBadInstances(t *testing.T) {
 		s.do("GET", "/v1/instances/"+ref+"/stats", "").want(t, 404, `"code":"not_found"`)
 		s.do("GET", "/v1/instances/"+ref+"/events", "").want(t, 404, `"code":"not_found"`)
 		s.do("POST", "/v1/instances/"+ref+"/events", "{}").want(t, 404, `"code":"not_found"`)
+	}
+}
+
+// TestOwnInstance: the record of what was done to instances is read like any
+// other, and written by nobody.
+func TestOwnInstance(t *testing.T) {
+	s := serve(t)
+	s.do("POST", "/v1/instances", `{"id":"shop"}`).want(t, 201)
+	s.do("PATCH", "/v1/instances/shop", `{"retentionDays":3}`).want(t, 200)
+	s.do("POST", "/v1/instances/auto/events?autoCreate=true", `{}`).want(t, 201)
+	s.do("DELETE", "/v1/instances/shop", "").want(t, 200)
+	kept := s.events("_firn", "?tag=archive&tag=instances:shop")
+	if got := show(kept, "event_type", "stream_id", "metadata"); got != strings.Repeat("archive:instances:shop:map[by:anyone] ", 2)+"archive:instances:shop:map[by:anyone]" {
+		t.Errorf("recorded: %s", got)
+	}
+	if got := fmt.Sprint(kept[1]["payload"]); !strings.Contains(got, "retentionDays:3") || !strings.Contains(got, "action:update") {
+		t.Errorf("the update is recorded as %s", got)
+	}
+	for tag, n := range map[string]int{"archive:create": 2, "archiving:update": 1, "archive:delete": 1, "instances:auto": 1} {
+		if got := s.events("_firn", "?tag="+tag); len(got) != n {
+			t.Errorf("%s: %d events, want %d", tag, len(got), n)
+		}
+	}
+	s.do("POST", "/v1/instances/_firn/events", "{}").want(t, 403, `"code":"denied"`)
+	s.do("POST", "/v1/instances/_other/events?autoCreate=true", "{}").want(t, 403)
+	s.do("POST", "/v1/instances", `{"id":"_other"}`).want(t, 403)
+	s.do("PATCH", "/v1/instances/_firn", `{"retentionDays":1}`).want(t, 403)
+	s.do("DELETE", "/v1/instances/_firn", "").want(t, 403)
+	if list := s.do("GET", "/v1/instances", "").want(t, 200); strings.Contains(string(list.raw), "_firn") {
+		t.Errorf("listed: %s", list.raw)
 	}
 }
 
@@ -85,7 +117,7 @@ func TestRequestIDs(t *testing.T) {
 func TestStatusTable(t *testing.T) {
 	for kind, status := range map[fault.Kind]int{
 		fault.Internal: 500, fault.Invalid: 400, fault.NotFound: 404, fault.Exists: 409, fault.Conflict: 409, fault.Unknown: 504,
-		fault.Limit: 413, fault.Overload: 429, fault.Unavailable: 503, fault.Corrupt: 500, fault.Gone: 410,
+		fault.Limit: 413, fault.Overload: 429, fault.Unavailable: 503, fault.Corrupt: 500, fault.Gone: 410, fault.Unauthenticated: 401, fault.Denied: 403,
 	} {
 		const secret = "what went wrong"
 		s := serve(t, script(func(commitlog.Batch) (commitlog.Receipt, error) { return commitlog.Receipt{}, fault.New(kind, secret) }))
@@ -101,12 +133,7 @@ func TestStatusTable(t *testing.T) {
 			t.Errorf("%v: Retry-After %q", kind, retry)
 		}
 	}
-	for k := fault.Internal; k <= fault.Gone; k++ {
-		if _, ok := statuses[k]; !ok {
-			t.Errorf("%v has no status", k)
-		}
-	}
-	if Status(nil) != 200 || Status(errors.New("plain")) != 500 {
+	if front.Status(nil) != 200 || front.Status(errors.New("plain")) != 500 {
 		t.Error("nil or a plain error")
 	}
 }
@@ -130,7 +157,7 @@ func (deaf) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
 func TestClientGone(t *testing.T) {
 	log := commitlog.Open(store.NewMemory())
-	h := New(Config{Log: log, Queries: querier.NewEngine(log), Store: log.Store()})
+	h := New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: log.Store()})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, r := range []*http.Request{
@@ -178,7 +205,7 @@ func TestMetrics(t *testing.T) {
 		`firn_http_request_duration_seconds_count{route="none"} 2`,
 		`firn_events_appended_total 7`,
 		`firn_request_memory_bytes 0`,
-		`firn_store_requests_total{operation="put"} 5`, // the catalog and four appends
+		`firn_store_requests_total{operation="put"} 7`, // the catalog and four appends, and both for the audit event
 		`firn_store_requests_total{operation="delete"} 0`,
 		`firn_store_bytes_total{direction="in"}`,
 	} {
@@ -202,7 +229,7 @@ func TestHealth(t *testing.T) {
 	s := serve(t)
 	s.do("GET", "/healthz", "").want(t, 200)
 	s.do("GET", "/readyz", "").want(t, 200)
-	s = serve(t, func(cfg *Config) { cfg.Store = unlisted{cfg.Store} })
+	s = serve(t, func(cfg *front.Config) { cfg.Store = unlisted{cfg.Store} })
 	s.do("GET", "/healthz", "").want(t, 200)
 	s.do("GET", "/readyz", "").want(t, 503, "the store cannot be listed: no route to the bucket", `"code":"unavailable"`)
 }

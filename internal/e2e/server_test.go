@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/firnlog/firn/functions/api"
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/store"
 	"github.com/firnlog/firn/querier"
@@ -25,7 +26,7 @@ type server struct {
 // surface returns the API over a store, as a server would mount it.
 func surface(s store.Store) http.Handler {
 	log := commitlog.Open(s)
-	return api.New(api.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: slog.New(slog.DiscardHandler)})
+	return api.New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // serve serves the API over a store for the time of the test.

@@ -60,7 +60,7 @@ func (i *Instance) HiddenBefore(now event.Micros) event.Micros {
 	return from
 }
 
-var idForm = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$`)
+var idForm = regexp.MustCompile(`^_?[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$`)
 
 // Check returns an error of kind Invalid unless the settings are ones that an
 // instance can have.
@@ -87,8 +87,7 @@ func printable(s string) bool {
 
 // CheckID returns an error of kind Invalid unless id is a slug: 1 to 63 of the
 // characters a-z, 0-9, dot, underscore and hyphen, a letter or digit at both ends, no two
-// dots in a row. Ids that begin with an underscore are Firn's own and cannot be made by
-// users.
+// dots in a row. Ids that begin with an underscore are Firn's own; front doors make none.
 func CheckID(id string) error {
 	if idForm.MatchString(id) && !strings.Contains(id, "..") {
 		return nil

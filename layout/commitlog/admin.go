@@ -59,7 +59,7 @@ func (l *Log) CreateInstance(ctx context.Context, spec catalog.Instance) (catalo
 // complete checks the settings of a new instance and fills in what is left out.
 func complete(spec catalog.Instance) (catalog.Instance, error) {
 	if spec.ID == "" {
-		spec.ID = slug(spec.Name)
+		spec.ID = Slug(spec.Name)
 	}
 	if spec.Name == "" {
 		spec.Name = spec.ID
@@ -71,9 +71,9 @@ func complete(spec catalog.Instance) (catalog.Instance, error) {
 	return out, out.Check()
 }
 
-// slug makes an id out of a name: its letters and digits in lower case, all
+// Slug makes an id out of a name: its letters and digits in lower case, all
 // else as single hyphens. Names without any of a-z and 0-9 give no id.
-func slug(name string) string {
+func Slug(name string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(name) {
 		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {

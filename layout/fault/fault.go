@@ -1,7 +1,7 @@
 // Package fault gives every error in Firn one of a few kinds.
 //
 // A kind says what the caller may conclude and do, and it is what the front
-// doors translate to a status code (functions/api has the one table). The two
+// doors translate to a status code (functions/front has the one table). The two
 // that must never be mixed up are [Conflict], which says that nothing was
 // written, and [Unknown], which says that nobody can tell yet.
 package fault
@@ -40,10 +40,14 @@ const (
 	Corrupt
 	// Gone says that the thing named was there and its time is over.
 	Gone
+	// Unauthenticated says that nobody, or nobody known, sent the request.
+	Unauthenticated
+	// Denied says that who sent the request may not do this.
+	Denied
 )
 
 var names = [...]string{"internal", "invalid", "not_found", "exists", "conflict",
-	"unknown_outcome", "limit", "overload", "unavailable", "corrupt", "gone"}
+	"unknown_outcome", "limit", "overload", "unavailable", "corrupt", "gone", "unauthenticated", "denied"}
 
 // String returns the kind's name on the wire, such as "unknown_outcome".
 func (k Kind) String() string {

@@ -1,4 +1,4 @@
-package api
+package front
 
 import (
 	"net/http"
@@ -50,8 +50,9 @@ func (m *metrics) observe(route string, status int, took time.Duration) {
 	m.duration.WithLabelValues(route).Observe(took.Seconds())
 }
 
-func metricsHandler(reg *prometheus.Registry) http.Handler {
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+// ServeMetrics shows the metrics in the text form of Prometheus.
+func (s *Service) ServeMetrics(w http.ResponseWriter, r *http.Request) {
+	promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{}).ServeHTTP(w, r)
 }
 
 // storeCollector shows the requests to the store, which are what it costs.

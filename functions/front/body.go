@@ -1,4 +1,4 @@
-package api
+package front
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/firnlog/firn/layout/fault"
@@ -31,19 +32,19 @@ var errMediaType = errors.New("unsupported media type")
 
 // The media types of bodies.
 const (
-	typeJSON       = "application/json"
-	typeNDJSON     = "application/x-ndjson"
-	typeJSONLines  = "application/jsonl"
-	typeCloudEvent = "application/cloudevents+json"
-	typeCloudBatch = "application/cloudevents-batch+json"
+	TypeJSON       = "application/json"
+	TypeNDJSON     = "application/x-ndjson"
+	TypeJSONLines  = "application/jsonl"
+	TypeCloudEvent = "application/cloudevents+json"
+	TypeCloudBatch = "application/cloudevents-batch+json"
 )
 
-// mediaType returns the body's media type when it is one of taken; a request
-// that does not say is JSON.
-func mediaType(r *http.Request, taken ...string) (string, error) {
+// MediaType returns the body's media type when it is one of taken; a request
+// that does not say is JSON. Errors have status 415.
+func MediaType(r *http.Request, taken ...string) (string, error) {
 	given := r.Header.Get("Content-Type")
 	if given == "" {
-		return typeJSON, nil
+		return TypeJSON, nil
 	}
 	name, params, err := mime.ParseMediaType(given)
 	if err == nil {
@@ -68,9 +69,10 @@ type mediaError struct{ text string }
 func (e *mediaError) Error() string { return e.text }
 func (e *mediaError) Unwrap() error { return errMediaType }
 
-// readBody reads and decompresses a request's body on the loan l. It reads at
-// most raw bytes as sent and plain bytes after decompression.
-func readBody(w http.ResponseWriter, r *http.Request, l *loan, raw, plain int64) ([]byte, error) {
+// ReadBody reads and decompresses a request's body on the loan l. It reads at
+// most raw bytes as sent and plain bytes after decompression, and takes gzip,
+// deflate (in its zlib form, RFC 9110), zstd and none.
+func ReadBody(w http.ResponseWriter, r *http.Request, l *Loan, raw, plain int64) ([]byte, error) {
 	if r.ContentLength > raw {
 		return nil, fault.New(fault.Limit, "the body has %d bytes, the limit is %d", r.ContentLength, raw)
 	}
@@ -85,8 +87,14 @@ func readBody(w http.ResponseWriter, r *http.Request, l *loan, raw, plain int64)
 			return nil, readError(r.Context(), encoding, err)
 		}
 		src, size = gz, -1
+	case "deflate":
+		zl, err := zlib.NewReader(src)
+		if err != nil {
+			return nil, readError(r.Context(), encoding, err)
+		}
+		src, size = zl, -1
 	case "zstd":
-		if err := l.grow(r.Context(), maxWindow); err != nil {
+		if err := l.Grow(r.Context(), maxWindow); err != nil {
 			return nil, err
 		}
 		zs, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
@@ -96,7 +104,7 @@ func readBody(w http.ResponseWriter, r *http.Request, l *loan, raw, plain int64)
 		defer zs.Close()
 		src, size = zs, -1
 	default:
-		return nil, refuse("the Content-Encoding %q is not taken: use gzip, zstd or none", encoding)
+		return nil, refuse("the Content-Encoding %q is not taken: use gzip, deflate, zstd or none", encoding)
 	}
 	body, err := readAll(r.Context(), src, size, plain, l)
 	if err != nil {
@@ -108,7 +116,7 @@ func readBody(w http.ResponseWriter, r *http.Request, l *loan, raw, plain int64)
 // readAll reads src to its end. size is how much there is said to be, or -1.
 // Memory is borrowed before it is taken and only as bytes arrive, so that a
 // client that announces much and sends nothing holds nothing.
-func readAll(ctx context.Context, src io.Reader, size, limit int64, l *loan) ([]byte, error) {
+func readAll(ctx context.Context, src io.Reader, size, limit int64, l *Loan) ([]byte, error) {
 	const first = 64 << 10
 	most := limit + 1 // one byte more than there may be, to see the end
 	if size >= 0 {
@@ -116,12 +124,12 @@ func readAll(ctx context.Context, src io.Reader, size, limit int64, l *loan) ([]
 	}
 	var body []byte
 	for room := min(first, most); ; room = min(2*room, most) {
-		if err := l.grow(ctx, room); err != nil {
+		if err := l.Grow(ctx, room); err != nil {
 			return nil, err
 		}
 		smaller := int64(cap(body))
 		body = append(make([]byte, 0, room), body...)
-		l.shrink(smaller)
+		l.Shrink(smaller)
 		for int64(len(body)) < room {
 			n, err := src.Read(body[len(body):room])
 			body = body[:len(body)+n]
@@ -147,7 +155,7 @@ func readError(ctx context.Context, encoding string, err error) error {
 		return fault.New(fault.Limit, "the body has more than %d bytes", tooLarge.Limit)
 	case errors.As(err, &known) || ctx.Err() != nil:
 		return err
-	case encoding == "gzip" || encoding == "zstd":
+	case encoding != "" && encoding != "identity":
 		return fault.New(fault.Invalid, "the body is not whole and valid %s: %w", encoding, err)
 	}
 	return fault.New(fault.Invalid, "the body could not be read: %w", err)

@@ -1,4 +1,4 @@
-package api
+package front
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 // DefaultMemory is how many bytes of requests are taken in at once.
 const DefaultMemory = 256 << 20
 
-// patience is how long a request waits for memory before it is refused.
-const patience = 3 * time.Second
+// Patience is how long a request waits for memory before it is refused.
+const Patience = 3 * time.Second
 
 // memory bounds what requests hold while they are taken in, so that many large
 // ones slow each other down and end in refusals instead of in a dead process.
@@ -28,19 +28,25 @@ func newMemory(total int64) *memory {
 	return &memory{total: total, free: semaphore.NewWeighted(total)}
 }
 
-// loan is the memory that one request holds. It is not safe for concurrent use.
-type loan struct {
+// Borrow begins a loan of nothing; whoever begins one ends it.
+func (s *Service) Borrow() *Loan { return &Loan{memory: s.memory} }
+
+// Lent returns the bytes that all requests hold.
+func (s *Service) Lent() int64 { return s.memory.used.Load() }
+
+// Loan is the memory that one request holds. It is not safe for concurrent use.
+type Loan struct {
 	memory *memory
 	bytes  int64
 }
 
-// grow adds n bytes to the loan and waits for them if it must. Requests that
-// hold some and wait for more can block each other; patience ends that.
-func (l *loan) grow(ctx context.Context, n int64) error {
+// Grow adds n bytes to the loan and waits for them if it must. Requests that
+// hold some and wait for more can block each other; Patience ends that.
+func (l *Loan) Grow(ctx context.Context, n int64) error {
 	if l.bytes+n > l.memory.total {
 		return fault.New(fault.Limit, "the request needs more than the %d bytes of memory that there are for all requests", l.memory.total)
 	}
-	wait, cancel := context.WithTimeout(ctx, patience)
+	wait, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	if err := l.memory.free.Acquire(wait, n); err != nil {
 		if ctx.Err() != nil {
@@ -53,12 +59,12 @@ func (l *loan) grow(ctx context.Context, n int64) error {
 	return nil
 }
 
-// shrink gives n bytes back.
-func (l *loan) shrink(n int64) {
+// Shrink gives n bytes back.
+func (l *Loan) Shrink(n int64) {
 	l.memory.free.Release(n)
 	l.memory.used.Add(-n)
 	l.bytes -= n
 }
 
-// end gives everything back.
-func (l *loan) end() { l.shrink(l.bytes) }
+// End gives everything back.
+func (l *Loan) End() { l.Shrink(l.bytes) }

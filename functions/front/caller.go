@@ -1,0 +1,86 @@
+package front
+
+import (
+	"context"
+	"path"
+
+	"github.com/firnlog/firn/layout/fault"
+)
+
+// Right is what a caller may do with an instance. They are bits of a set.
+type Right uint8
+
+// The rights.
+const (
+	CanAppend Right = 1 << iota // store events
+	CanQuery                    // read events, settings and statistics
+	CanAdmin                    // make, change and delete instances, erase events
+)
+
+// String returns the right's name, such as "append".
+func (r Right) String() string {
+	switch r {
+	case CanAppend:
+		return "append"
+	case CanQuery:
+		return "query"
+	case CanAdmin:
+		return "admin"
+	}
+	return "unknown"
+}
+
+// Grant gives rights on the instances whose id matches a pattern of
+// [path.Match], such as "orders" or "team-*".
+type Grant struct {
+	Instances string
+	Rights    Right
+}
+
+// Caller is who sends a request.
+type Caller struct {
+	Name   string // as audit events show it, such as the id of a key
+	Grants []Grant
+}
+
+// May reports whether the caller has a right on an instance. Firn's own
+// instances, whose ids begin with an underscore, are never matched by the
+// wildcards of a pattern that does not begin with one.
+func (c Caller) May(r Right, instance string) bool {
+	for _, g := range c.Grants {
+		own := instance != "" && instance[0] == '_'
+		if g.Rights&r == 0 || own && (g.Instances == "" || g.Instances[0] != '_') {
+			continue
+		}
+		if ok, err := path.Match(g.Instances, instance); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Anyone may do everything: the caller where no keys are asked for.
+var Anyone = Caller{Name: "anyone", Grants: []Grant{{"*", CanAppend | CanQuery | CanAdmin}, {"_*", CanQuery}}}
+
+type callerKey struct{}
+
+// WithCaller returns a context whose requests are the caller's.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerOf returns who a context's request is from: one without any rights
+// where nobody was let in.
+func CallerOf(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}
+
+// allow returns an error unless the caller has the right. What it says is the
+// same for instances that exist and for others.
+func allow(ctx context.Context, r Right, instance string) error {
+	if CallerOf(ctx).May(r, instance) {
+		return nil
+	}
+	return fault.New(fault.Denied, "these credentials do not give the right to %s on %q", r, shorten(instance))
+}
