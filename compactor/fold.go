@@ -64,12 +64,23 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 		}
 	}
 	dropped := to.Generation > from.Generation
-	events, err := gather(tail)
+	events, err := gather(ctx, v, tail)
 	if err != nil {
 		return edit, report, err
 	}
+	if !dropped {
+		to.Erasures = slices.Clone(from.Erasures)
+	}
+	for _, c := range tail {
+		if c.Erase != nil {
+			to.Erasures = append(to.Erasures, c.Order())
+		}
+	}
 	if edit.Add, err = c.writeDays(ctx, id, shard, events); err != nil {
 		return edit, report, err
+	}
+	for i := range edit.Add {
+		edit.Add[i].ErasedTo = last.Position
 	}
 	old := from
 	if dropped {
@@ -107,18 +118,23 @@ func shardFiles(ctx context.Context, v *commitlog.View, shard int) ([]snapshot.F
 	return out, nil
 }
 
-// gather returns the events of the commits, sorted by day, stream and sequence.
-func gather(commits []*commitlog.Commit) ([]event.Event, error) {
+// gather returns the events of the commits as erasures leave them, sorted by
+// day, stream and sequence.
+func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) ([]event.Event, error) {
 	var all []event.Event
 	for _, c := range commits {
-		if c.Drop {
+		if !c.Holds() {
 			continue
 		}
 		events, err := c.Events()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, events...)
+		mask, err := v.TailMask(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, mask.Apply(events)...)
 	}
 	slices.SortFunc(all, func(a, b event.Event) int {
 		return cmp.Or(cmp.Compare(dayOf(a.Time), dayOf(b.Time)), strings.Compare(a.Stream, b.Stream), cmp.Compare(a.Sequence, b.Sequence))

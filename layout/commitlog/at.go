@@ -49,7 +49,9 @@ func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 		}
 	}
 	v.take(tails)
-	return v, nil
+	// What was erased since the point is in no page any more.
+	v.erased, err = l.Pin(ctx, inst.ID)
+	return v, err
 }
 
 // snapshotAt reads snapshot n if everything that it names is still there: it is

@@ -22,6 +22,7 @@ type Commit struct {
 	Time       event.Micros // never before that of the commit before it
 	Generation int64        // of the instance
 	Drop       bool         // ends the generation: nothing up to here counts any more
+	Erase      *Erasure     // erases events at lower positions: its rows are no events
 	Keys       []KeyRange   // idempotency keys of the events
 	Bytes      int          // of the stored object
 	File       *segment.File
@@ -38,11 +39,12 @@ type KeyRange struct {
 // The keys of a commit's footer.
 const (
 	metaFormat     = "firn.format"
-	metaKind       = "firn.kind" // "events" or "drop"
+	metaKind       = "firn.kind" // "events", "drop" or "erase"
 	metaID         = "firn.id"
 	metaTime       = "firn.time" // microseconds
 	metaGeneration = "firn.generation"
-	metaKeys       = "firn.keys" // JSON
+	metaKeys       = "firn.keys"    // JSON
+	metaErasure    = "firn.erasure" // JSON
 )
 
 // encode returns the object of a commit. The events must bear their places.
@@ -56,6 +58,13 @@ func (c *Commit) encode(events []event.Event) ([]byte, error) {
 	}
 	if c.Drop {
 		meta[metaKind] = "drop"
+	}
+	if c.Erase != nil {
+		order, err := json.Marshal(c.Erase)
+		if err != nil {
+			return nil, err
+		}
+		meta[metaKind], meta[metaErasure] = "erase", string(order)
 	}
 	if len(c.Keys) > 0 {
 		keys, err := json.Marshal(c.Keys)
@@ -91,6 +100,9 @@ func decode(body []byte, shard int, position int64) (*Commit, error) {
 	switch f.Meta(metaKind) {
 	case "drop":
 		c.Drop = true
+	case "erase":
+		c.Erase = &Erasure{}
+		err = json.Unmarshal([]byte(f.Meta(metaErasure)), c.Erase)
 	case "events":
 	default:
 		err = fmt.Errorf("kind %q", f.Meta(metaKind))
@@ -110,7 +122,11 @@ func writerID(body []byte) (string, error) {
 	return c.ID, nil
 }
 
-// Events returns the commit's events with all their fields.
+// Holds reports whether the commit's rows are events: a drop has none, and an
+// erasure's are names of events.
+func (c *Commit) Holds() bool { return !c.Drop && c.Erase == nil }
+
+// Events returns the commit's rows with all their fields.
 func (c *Commit) Events() ([]event.Event, error) {
 	events := make([]event.Event, 0, c.File.Rows())
 	for _, g := range c.File.Groups() {

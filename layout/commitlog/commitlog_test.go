@@ -301,7 +301,7 @@ func TestInstances(t *testing.T) {
 		t.Fatalf("%+v %v", byName, err)
 	}
 	for _, bad := range []catalog.Instance{
-		{ID: "../x"}, {ID: "a..b"}, {ID: "UPPER"}, {ID: "_firn"}, {ID: ".a"}, {ID: "a/b"}, {ID: "%2e"}, {Name: "日本"},
+		{ID: "../x"}, {ID: "a..b"}, {ID: "UPPER"}, {ID: "-firn"}, {ID: ".a"}, {ID: "a/b"}, {ID: "%2e"}, {Name: "日本"},
 		{ID: "x", Shards: 257}, {ID: "x", Shards: -1}, {ID: "x", RetentionDays: -1}, {ID: "x", Name: "a\x00b"},
 	} {
 		if _, err := l.CreateInstance(ctx, bad); !fault.Is(err, fault.Invalid) {

@@ -148,7 +148,7 @@ func (w *writer) replay(ctx context.Context, k snapshot.Key) outcome {
 // is, that is learned.
 func (w *writer) store(ctx context.Context, p *plan) (won bool, failed error) {
 	st := w.st
-	c := &Commit{Shard: w.shard, Position: st.end + 1, ID: uuid.NewString(), Time: p.time, Generation: p.members[0].generation, Drop: p.members[0].drop, Keys: p.keys}
+	c := &Commit{Shard: w.shard, Position: st.end + 1, ID: uuid.NewString(), Time: p.time, Generation: p.members[0].generation, Drop: p.members[0].drop, Erase: p.members[0].erase, Keys: p.keys}
 	body, err := c.encode(p.events)
 	if err != nil {
 		return false, err

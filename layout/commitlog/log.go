@@ -163,19 +163,38 @@ func (l *Log) commit(ctx context.Context, instance string, shard int, position i
 	if c, ok := l.cache.get(key); ok {
 		return c.(*Commit), nil
 	}
-	body, o, err := store.ReadAll(ctx, l.store, key)
-	if err != nil {
-		return nil, err
-	}
-	if chain.Stale(seen, o.StoreTime) && !bug.In(bug.TrustSlowReader) {
+	c, at, err := l.read(ctx, key, shard, position)
+	if err == nil && chain.Stale(seen, at) && !bug.In(bug.TrustSlowReader) {
 		return nil, errMoved
 	}
-	c, err := decode(body, shard, position)
-	if err != nil {
-		return nil, fault.Wrap(err, "%s", key)
+	if err == nil {
+		l.cache.put(key, c, c.Bytes)
 	}
-	l.cache.put(key, c, len(body))
-	return c, nil
+	return c, err
+}
+
+// read reads a commit from the bucket, and the store's time then.
+func (l *Log) read(ctx context.Context, key string, shard int, position int64) (*Commit, time.Time, error) {
+	body, o, err := store.ReadAll(ctx, l.store, key)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	c, err := decode(body, shard, position)
+	return c, o.StoreTime, fault.Wrap(err, "%s", key)
+}
+
+// erasure returns the commit of an erasure that a view knows of. It is kept as
+// long as a snapshot names the erasure, so that its age does not matter.
+func (l *Log) erasure(ctx context.Context, instance string, shard int, position int64) (*Commit, error) {
+	key := layout.Commit(instance, shard, position)
+	if c, ok := l.cache.get(key); ok {
+		return c.(*Commit), nil
+	}
+	c, _, err := l.read(ctx, key, shard, position)
+	if err == nil {
+		l.cache.put(key, c, c.Bytes)
+	}
+	return c, gone(err)
 }
 
 // commits returns the commits of the positions from … to, which must all exist,

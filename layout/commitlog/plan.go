@@ -111,6 +111,10 @@ func (st *state) judge(ctx context.Context, p *plan, r *request) (verdict, error
 // number adds a request's events to the plan.
 func (st *state) number(ctx context.Context, p *plan, r *request) error {
 	first := len(p.events)
+	if r.erase != nil {
+		p.events, p.members, p.first = r.batch.Events, append(p.members, r), append(p.first, first)
+		return nil
+	}
 	for _, e := range r.batch.Events {
 		n, ok := p.heads[e.Stream]
 		if !ok {

@@ -131,8 +131,9 @@ func (st *state) learn(c *Commit) error {
 		st.dropped, st.void = c.Generation, true
 		clear(st.heads)
 		clear(st.keys)
-	case !c.Drop && bug.In(bug.StaleHeads) && len(st.heads) > 0:
-	case !c.Drop:
+	case !c.Holds(): // a drop of a generation that is dropped already, or an erasure
+	case bug.In(bug.StaleHeads) && len(st.heads) > 0:
+	default:
 		if err := c.heads(st.setHead); err != nil {
 			return err
 		}

@@ -40,6 +40,7 @@ type View struct {
 	snap    *snapshot.Snapshot
 	tails   [][]*Commit // by shard: every commit of the tail
 	dropped []int64     // by shard: the generation that the tail drops, 0 for none
+	erased  *View       // the view whose erasures count: this one, or for a cursor one of now
 }
 
 // errMoved says that what was known of the log does not fit what is there: the
@@ -179,7 +180,7 @@ func (v *View) take(tails [][]*Commit) {
 				highest = c.Generation
 				v.dropped[shard] = highest
 				live = nil
-			case !c.Drop:
+			case c.Holds():
 				live = append(live, c)
 			}
 		}

@@ -49,12 +49,16 @@ type writer struct {
 // request is one shard's part of a batch on its way.
 type request struct {
 	batch      Batch
-	generation int64 // of the instance, as the caller knows it
-	drop       bool  // a drop commit instead of events
-	size       int   // of the events in bytes
+	generation int64    // of the instance, as the caller knows it
+	drop       bool     // a drop commit instead of events
+	erase      *Erasure // an erasure instead of events, with the batch's rows as they are
+	size       int      // of the events in bytes
 	arrived    time.Time
 	done       chan outcome
 }
+
+// alone reports whether the request needs a commit of its own.
+func (r *request) alone() bool { return r.drop || r.erase != nil }
 
 // outcome is what became of a request.
 type outcome struct {
@@ -157,7 +161,7 @@ func (w *writer) run() {
 
 // take returns the next group. Two requests with the same idempotency key are
 // never in one group, since the later one must be answered like the first; a
-// drop is a group of its own.
+// drop or an erasure is a group of its own.
 func (w *writer) take() []*request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -165,7 +169,7 @@ func (w *writer) take() []*request {
 	keys := map[string]bool{}
 	events, bytes := 0, 0
 	for i, r := range w.queue {
-		full := len(group) > 0 && (events+len(r.batch.Events) > groupEvents || bytes+r.size > groupBytes || r.drop || group[0].drop)
+		full := len(group) > 0 && (events+len(r.batch.Events) > groupEvents || bytes+r.size > groupBytes || r.alone() || group[0].alone())
 		if full {
 			rest = append(rest, w.queue[i:]...)
 			break

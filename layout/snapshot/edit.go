@@ -5,15 +5,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/event"
 )
 
-// Edit is one step of a compactor: files taken out of the table and files put
-// in, and for folds the shards' new state. It can be applied to any snapshot
+// Edit is one step of a compactor: files taken out of the table, files put in,
+// files whose entry alone changes, and the shards' new state. It can be applied to any snapshot
 // that still names everything that it takes out.
 type Edit struct {
 	Remove []File
 	Add    []File
+	Change []File // new entries of files that stay, by key
 	Shards []ShardEdit
 }
 
@@ -24,7 +26,7 @@ type ShardEdit struct {
 }
 
 // Empty reports whether the edit changes nothing.
-func (e *Edit) Empty() bool { return len(e.Remove)+len(e.Add)+len(e.Shards) == 0 }
+func (e *Edit) Empty() bool { return len(e.Remove)+len(e.Add)+len(e.Change)+len(e.Shards) == 0 }
 
 // Apply returns the snapshot that follows base by the edit, with what it drops
 // listed. It reports false where base no longer names what the edit was made
@@ -37,8 +39,13 @@ func (t Table) Apply(ctx context.Context, base *Snapshot, e Edit) (*Snapshot, bo
 		}
 		next.Dropped = append(next.Dropped, gone(se.From.Heads, se.To.Heads)...)
 		next.Dropped = append(next.Dropped, gone(se.From.Keys, se.To.Keys)...)
+		for _, e := range se.From.Erasures {
+			if !slices.ContainsFunc(se.To.Erasures, func(o Erasure) bool { return o.Position == e.Position }) {
+				next.Dropped = append(next.Dropped, layout.Commit(t.Instance, se.To.Shard, e.Position))
+			}
+		}
 	}
-	remove, add := byDay(e.Remove), byDay(e.Add)
+	remove, add := byDay(append(slices.Clip(e.Remove), e.Change...)), byDay(append(slices.Clip(e.Add), e.Change...))
 	for _, d := range base.Days {
 		if len(remove[d.Day])+len(add[d.Day]) == 0 {
 			next.Days = append(next.Days, d)
@@ -78,7 +85,8 @@ func (t Table) Apply(ctx context.Context, base *Snapshot, e Edit) (*Snapshot, bo
 func (s *Snapshot) replaceShard(se ShardEdit) bool {
 	for i := range s.Shards {
 		if s.Shards[i].Shard == se.To.Shard {
-			if s.Shards[i].Folded != se.From.Folded || !slices.Equal(s.Shards[i].Heads, se.From.Heads) || !slices.Equal(s.Shards[i].Keys, se.From.Keys) {
+			if s.Shards[i].Folded != se.From.Folded || !slices.Equal(s.Shards[i].Heads, se.From.Heads) || !slices.Equal(s.Shards[i].Keys, se.From.Keys) ||
+				!slices.Equal(s.Shards[i].Erasures, se.From.Erasures) {
 				return false
 			}
 			s.Shards[i] = se.To

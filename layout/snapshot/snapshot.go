@@ -32,6 +32,23 @@ type Shard struct {
 	Generation int64        `json:"generation,omitempty"` // the highest generation whose drop commit is folded
 	Heads      []Run        `json:"heads,omitempty"`      // newest first: an earlier run's entry wins
 	Keys       []Run        `json:"keys,omitempty"`       // likewise
+	Erasures   []Erasure    `json:"erasures,omitempty"`   // by position, those whose events may still lie in objects that can be read
+}
+
+// Erasure is an order to forget events of one shard that were appended before
+// it. It lies in the log as a commit, which stays there as long as a snapshot
+// names the erasure.
+type Erasure struct {
+	ID       string       `json:"id"`
+	Position int64        `json:"position"` // of its commit: it concerns events at lower ones
+	Time     event.Micros `json:"time"`     // of its commit
+	// Stream is the stream whose events are gone. Empty when single events are
+	// redacted: the commit's rows are their streams, sequence numbers and places.
+	Stream string `json:"stream,omitempty"`
+	// Rewritten is when no data file of the table held its events any more; 0
+	// before that. Files that were dropped before are readable by cursors, and
+	// are swept, for the grace after it.
+	Rewritten event.Micros `json:"rewritten,omitempty"`
 }
 
 // Run is a sorted file of heads or idempotency keys.
@@ -77,10 +94,11 @@ type File struct {
 	MaxSequence int64            `json:"max_sequence"`
 	MinPosition int64            `json:"min_position"`
 	MaxPosition int64            `json:"max_position"`
-	Types       map[string]int64 `json:"types,omitempty"` // events by type; absent when there are more than 64
-	End         int64            `json:"end"`             // where indexes and footer begin, in bytes
-	EndSum      string           `json:"end_sum"`         // XXH64 of the bytes from End on, 16 hex digits
-	Sum         string           `json:"sum"`             // XXH64 of the whole file, for who reads all of it
+	ErasedTo    int64            `json:"erased_to,omitempty"` // every erasure of the shard up to this position was carried out
+	Types       map[string]int64 `json:"types,omitempty"`     // events by type; absent when there are more than 64
+	End         int64            `json:"end"`                 // where indexes and footer begin, in bytes
+	EndSum      string           `json:"end_sum"`             // XXH64 of the bytes from End on, 16 hex digits
+	Sum         string           `json:"sum"`                 // XXH64 of the whole file, for who reads all of it
 }
 
 // MaxTypes bounds the types that statistics count.
