@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"sort"
 	"strconv"
@@ -27,6 +28,18 @@ func textField(set func(string)) *field {
 		}
 		text, _ := jsontext.AppendUnquote(nil, raw)
 		set(string(text))
+		return true
+	}}
+}
+
+// textsField takes a list of strings.
+func textsField(set func([]string)) *field {
+	return &field{want: "a list of strings", read: func(raw jsontext.Value) bool {
+		var list []string
+		if json.Unmarshal(raw, &list) != nil || raw.Kind() != '[' {
+			return false
+		}
+		set(list)
 		return true
 	}}
 }

@@ -60,7 +60,7 @@ func (c Caller) May(r Right, instance string) bool {
 }
 
 // Anyone may do everything: the caller where no keys are asked for.
-var Anyone = Caller{Name: "anyone", Grants: []Grant{{"*", CanAppend | CanQuery | CanAdmin}, {"_*", CanQuery}}}
+var Anyone = Caller{Name: "anyone", Grants: []Grant{{"*", CanAppend | CanQuery | CanAdmin}, {"_*", CanQuery}, {Own, CanAdmin}}}
 
 type callerKey struct{}
 
@@ -76,9 +76,9 @@ func CallerOf(ctx context.Context) Caller {
 	return c
 }
 
-// allow returns an error unless the caller has the right. What it says is the
-// same for instances that exist and for others.
-func allow(ctx context.Context, r Right, instance string) error {
+// Allow returns an error of kind Denied unless the context's caller has the
+// right. What it says is the same for instances that exist and for others.
+func Allow(ctx context.Context, r Right, instance string) error {
 	if CallerOf(ctx).May(r, instance) {
 		return nil
 	}

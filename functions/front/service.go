@@ -23,7 +23,7 @@ func (s *Service) Instance(ctx context.Context, ref string, rights ...Right) (ca
 			return inst, err
 		}
 	}
-	return catalog.Instance{}, allow(ctx, rights[0], ref)
+	return catalog.Instance{}, Allow(ctx, rights[0], ref)
 }
 
 // Instances returns the active instances on which the caller has any right, by
@@ -46,7 +46,7 @@ func (s *Service) CreateInstance(ctx context.Context, spec catalog.Instance) (ca
 	if id == "" {
 		id = commitlog.Slug(spec.Name)
 	}
-	if err := cmp.Or(notOwn(id), allow(ctx, CanAdmin, id)); err != nil {
+	if err := cmp.Or(notOwn(id), Allow(ctx, CanAdmin, id)); err != nil {
 		return catalog.Instance{}, err
 	}
 	made, err := s.Log.CreateInstance(ctx, spec)
@@ -122,7 +122,7 @@ func (s *Service) autoCreate(ctx context.Context, spec catalog.Instance) (catalo
 	}
 	made, err := s.Log.CreateInstance(ctx, spec)
 	if fault.Is(err, fault.Exists) {
-		return made, allow(ctx, CanAppend, made.ID)
+		return made, Allow(ctx, CanAppend, made.ID)
 	}
 	if err != nil {
 		return made, err
