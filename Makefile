@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test tools check sim planted fuzz bench clean
+.PHONY: run build test tools check sim planted powerloss fuzz bench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -28,6 +28,11 @@ sim:
 # The mistakes that the simulation must find.
 planted:
 	$(GO) test -tags planted ./internal/sim -run '^TestPlanted' -v
+	$(GO) test -tags planted ./layout/store -run '^TestPlanted' -v
+
+# More losses of power on the folder: make powerloss SEEDS=20000 FIRST=1
+powerloss:
+	$(GO) test ./layout/store -run '^TestPowerLoss' -timeout 24h -v -seeds $(SEEDS) -first $(FIRST)
 
 # Programs that tests run beside Firn.
 tools:

@@ -42,8 +42,8 @@ type walk struct {
 }
 
 // open walks the directory called name in parent, where keys begin with below.
-func (w *walk) open(parent *os.Root, name, below string) error {
-	dir, err := openDir(parent, name)
+func (w *walk) open(parent directory, name, below string) error {
+	dir, err := parent.OpenDir(name)
 	if missing(err) {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (w *walk) open(parent *os.Root, name, below string) error {
 
 // directory adds the objects in dir, whose keys begin with below. Only names
 // that can be part of the list are looked at, and no more than it needs.
-func (w *walk) directory(dir *os.Root, below string) error {
+func (w *walk) directory(dir directory, below string) error {
 	if err := alive(w.ctx); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (w *walk) directory(dir *os.Root, below string) error {
 		}
 	}
 	if unsynced { // before any of it is shown
-		if err := syncRoot(dir); err != nil {
+		if err := syncEntries(dir); err != nil {
 			return unavailable("sync the directory", err)
 		}
 	}
@@ -100,8 +100,8 @@ func (w *walk) directory(dir *os.Root, below string) error {
 
 // names returns the names in dir, in order, that are or can lead to objects of
 // the list. It removes temporary files that are old.
-func (w *walk) names(dir *os.Root, below string) ([]string, error) {
-	d, err := dir.Open(".")
+func (w *walk) names(dir directory, below string) ([]string, error) {
+	d, err := dir.Open(".", os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (w *walk) wanted(name string) bool {
 // wakes finds it gone and reports that nothing was written; then the directory
 // is synced for the entries that were made before; then the marks go. Whatever
 // goes wrong here can wait for the next list.
-func (f *Folder) removeStale(dir *os.Root, temps []string) {
+func (f *Folder) removeStale(dir directory, temps []string) {
 	if len(temps) == 0 {
 		return
 	}
@@ -157,7 +157,7 @@ func (f *Folder) removeStale(dir *os.Root, temps []string) {
 		}
 		stale = append(stale, name)
 	}
-	if len(stale) == 0 || syncRoot(dir) != nil {
+	if len(stale) == 0 || syncEntries(dir) != nil {
 		return
 	}
 	for _, name := range stale {

@@ -70,12 +70,12 @@ func (f *Folder) modified(key string) (time.Time, error) {
 }
 
 func (f *Folder) readTags(name string) (tagFile, error) {
-	file, _, err := f.open(name)
+	file, info, err := f.open(name)
 	if err != nil {
 		return tagFile{}, err
 	}
 	defer file.Close()
-	content, err := io.ReadAll(file)
+	content, err := io.ReadAll(io.NewSectionReader(file, 0, info.Size()))
 	if err != nil {
 		return tagFile{}, unavailable("read", err)
 	}

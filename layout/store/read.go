@@ -65,6 +65,9 @@ func (r *readerAt) ReadAt(p []byte, offset int64) (int, error) {
 		return 0, nil
 	}
 	o, err := r.s.Get(r.ctx, r.key, Range{Offset: offset, Length: int64(n)})
+	if fault.Is(err, fault.Invalid) { // the range lies behind the end
+		return 0, fault.New(fault.Corrupt, "object %s has fewer than %d bytes: %w", r.key, r.size, err)
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -51,6 +51,8 @@ func (s *S3) readError(what string, err error) error {
 		hint = "there is no such bucket: "
 	case status == http.StatusRequestedRangeNotSatisfiable:
 		kind = fault.Invalid
+	case code == "RequestTimeTooSkewed":
+		hint = "this machine's clock and the service's are too far apart: "
 	case status == http.StatusForbidden:
 		hint = "access denied (also the answer for an absent object without the right to list the bucket): "
 	}
