@@ -9,7 +9,8 @@ mkdir -p "$bin"
 # install PACKAGE VERSION builds a command and names it NAME-VERSION in $bin.
 install() {
 	local package=$1 version=$2
-	local name=${package##*/}
+	local name=${package%/v[0-9]*} # go names a command so, too
+	name=${name##*/}
 	local target="$bin/$name-$version"
 	if [[ -x $target ]]; then
 		echo "$name $version is there: $target"
@@ -28,3 +29,6 @@ install() {
 
 # The S3 server of the everyday tests.
 install github.com/versity/versitygw/cmd/versitygw v1.8.0
+
+# The NATS server that the ClusterCockpit door receives from.
+install github.com/nats-io/nats-server/v2 v2.15.2
