@@ -18,10 +18,12 @@ type instanceJSON struct {
 	UpdatedAt     string `json:"updatedAt"` // RFC 3339; when its settings changed
 	Shards        int    `json:"shards"`
 	RetentionDays int    `json:"retentionDays"` // 0 for ever
+	// MaxEventAgeSeconds is left out for any age.
+	MaxEventAgeSeconds int `json:"maxEventAgeSeconds,omitempty"`
 }
 
 func showInstance(i catalog.Instance) instanceJSON {
-	return instanceJSON{i.ID, i.Name, i.Description, i.CreatedAt.String(), i.UpdatedAt.String(), i.Shards, i.RetentionDays}
+	return instanceJSON{i.ID, i.Name, i.Description, i.CreatedAt.String(), i.UpdatedAt.String(), i.Shards, i.RetentionDays, i.MaxEventAgeSeconds}
 }
 
 func instanceData(i catalog.Instance) []byte {
@@ -35,12 +37,14 @@ func (a API) createInstance(w http.ResponseWriter, r *http.Request) (answer, err
 	}
 	var spec catalog.Instance
 	retention := wholeField(0, func(n int) { spec.RetentionDays = n })
+	age := wholeField(0, func(n int) { spec.MaxEventAgeSeconds = n })
 	err := a.readSmall(w, r, map[string]*field{
 		"name":          textField(func(s string) { spec.Name = s }),
 		"id":            textField(func(s string) { spec.ID = s }),
 		"description":   textField(func(s string) { spec.Description = s }),
 		"shards":        wholeField(1, func(n int) { spec.Shards = n }),
 		"retentionDays": retention, "retention_days": retention,
+		"maxEventAgeSeconds": age, "max_event_age_seconds": age,
 	})
 	if err != nil {
 		return answer{}, err
@@ -93,16 +97,18 @@ func (a API) updateInstance(w http.ResponseWriter, r *http.Request) (answer, err
 	}
 	var u commitlog.Update
 	retention := wholeField(0, func(n int) { u.RetentionDays = &n })
+	age := wholeField(0, func(n int) { u.MaxEventAgeSeconds = &n })
 	err = a.readSmall(w, r, map[string]*field{
 		"name":          textField(func(s string) { u.Name = &s }),
 		"description":   textField(func(s string) { u.Description = &s }),
 		"retentionDays": retention, "retention_days": retention,
+		"maxEventAgeSeconds": age, "max_event_age_seconds": age,
 	})
 	if err != nil {
 		return answer{}, err
 	}
 	if u == (commitlog.Update{}) {
-		return answer{}, fault.New(fault.Invalid, "nothing is to be changed: give name, description or retentionDays")
+		return answer{}, fault.New(fault.Invalid, "nothing is to be changed: give name, description, retentionDays or maxEventAgeSeconds")
 	}
 	i, err := a.UpdateInstance(r.Context(), ref, u)
 	if err != nil {

@@ -32,6 +32,10 @@ const MaxText = 1024
 // MaxRetention bounds the days that events can be kept: some 9,000 years.
 const MaxRetention = 3_300_000
 
+// MaxEventAge bounds the greatest age of events that can be set: some 68 years
+// in seconds.
+const MaxEventAge = 1<<31 - 1
+
 // Instance is a named container of streams with its settings.
 type Instance struct {
 	ID            string       `json:"id"` // a slug, see CheckID
@@ -40,10 +44,13 @@ type Instance struct {
 	Shards        int          `json:"shards"`                   // 1 … MaxShards, fixed at creation
 	RetentionDays int          `json:"retention_days,omitempty"` // 0 keeps events for ever
 	VisibleFrom   event.Micros `json:"visible_from,omitempty"`   // what an earlier, shorter retention hid stays hidden
-	State         State        `json:"state"`
-	Generation    int64        `json:"generation"` // 1, 2, 3, …: how often the id was created
-	CreatedAt     event.Micros `json:"created_at"`
-	UpdatedAt     event.Micros `json:"updated_at"`
+	// MaxEventAgeSeconds is how old an event may be when it comes, 0 for any age.
+	MaxEventAgeSeconds int `json:"max_event_age_seconds,omitempty"`
+
+	State      State        `json:"state"`
+	Generation int64        `json:"generation"` // 1, 2, 3, …: how often the id was created
+	CreatedAt  event.Micros `json:"created_at"`
+	UpdatedAt  event.Micros `json:"updated_at"`
 }
 
 // HiddenBefore returns the time before which the instance's events are hidden
@@ -58,6 +65,12 @@ func (i *Instance) HiddenBefore(now event.Micros) event.Micros {
 		from = max(from, (now/second-event.Micros(i.RetentionDays)*86400)*second)
 	}
 	return from
+}
+
+// TooOld reports whether an event of the time t comes too late at the time now.
+func (i *Instance) TooOld(t, now event.Micros) bool {
+	const second = 1_000_000
+	return i.MaxEventAgeSeconds > 0 && t < now-event.Micros(i.MaxEventAgeSeconds)*second
 }
 
 var idForm = regexp.MustCompile(`^_?[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$`)
@@ -77,6 +90,8 @@ func (i *Instance) Check() error {
 		return fault.New(fault.Invalid, "an instance has 1 to %d shards, not %d", MaxShards, i.Shards)
 	case i.RetentionDays < 0 || i.RetentionDays > MaxRetention:
 		return fault.New(fault.Invalid, "retention is a number of days up to %d, or 0 to keep events for ever, not %d", MaxRetention, i.RetentionDays)
+	case i.MaxEventAgeSeconds < 0 || i.MaxEventAgeSeconds > MaxEventAge:
+		return fault.New(fault.Invalid, "the greatest age of events is a number of seconds up to %d, or 0 for any age, not %d", MaxEventAge, i.MaxEventAgeSeconds)
 	}
 	return nil
 }
