@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -9,11 +10,13 @@ import (
 	"github.com/firnlog/firn/layout/event"
 )
 
-// Batch is a row group in memory: an Arrow record batch of the columns that
-// were asked for. Asking it for another column panics.
+// Batch is a row group, or some rows of it, in memory: an Arrow record batch of
+// the columns that were asked for. Asking it for another column panics.
 type Batch struct {
 	Record arrow.RecordBatch
 	cols   [numColumns]arrow.Array
+	paths  []string
+	fields []arrow.Array
 	rows   int
 }
 
@@ -22,6 +25,14 @@ func (b *Batch) Rows() int { return b.rows }
 
 // Column returns a column's array.
 func (b *Batch) Column(c Column) arrow.Array { return b.cols[c] }
+
+// Field returns the array of the field at a path, nil if it was not asked for.
+func (b *Batch) Field(path string) arrow.Array {
+	if i := slices.Index(b.paths, path); i >= 0 {
+		return b.fields[i]
+	}
+	return nil
+}
 
 // Ints returns the values of Sequence, Position, Time or Ingested.
 func (b *Batch) Ints(c Column) []int64 {

@@ -1,17 +1,21 @@
 // Package segment reads and writes Firn's Parquet files of events: the commits
 // of a shard's log and the compacted data files, which share one schema.
 //
-// Files are written with parquet-go from sorted or appended rows, and read as
-// Arrow record batches, one for each row group and only the columns asked for.
-// The pages that parquet-go decodes are put together into Arrow arrays here,
-// since that is several times faster than a conversion row by row.
+// Data files also have columns for fields: paths into the JSON of payloads and
+// metadata that many of the file's events have. A [Chooser] looks at the events
+// and chooses them, a [Writer] fills them, one pass over each document, and the
+// footer says how exactly each stands for the JSON ([FieldInfo]).
+//
+// Files are written column by column with parquet-go, and read as Arrow record
+// batches, one for each row group or for some of its rows ([Rows]), and only the
+// columns asked for. The pages that parquet-go decodes are put together into
+// Arrow arrays here, since that is several times faster than a conversion row by
+// row.
 package segment
 
 import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/parquet-go/parquet-go"
-
-	"github.com/firnlog/firn/layout/event"
 )
 
 // row is an event as Parquet holds it. Its tags are the schema (FORMAT.md).
@@ -78,7 +82,7 @@ func (s Columns) List() []Column {
 }
 
 var (
-	schema = parquet.SchemaOf(row{})
+	commitSchema = parquet.SchemaOf(row{})
 
 	// leaves are the paths of the columns' leaves in the Parquet schema.
 	leaves = [numColumns][]string{{"stream_id"}, {"event_type"}, {"sequence_number"}, {"position"}, {"ordinal"},
@@ -90,17 +94,3 @@ var (
 
 // String returns the column's name in the files.
 func (c Column) String() string { return leaves[c][0] }
-
-// toRow borrows e's slices. The id is a pointer into e, so e must outlive it.
-func toRow(e *event.Event) row {
-	r := row{
-		Stream: e.Stream, Type: e.Type, Sequence: e.Sequence,
-		Position: e.Place.Position, Ordinal: e.Place.Ordinal,
-		Time: int64(e.Time), Ingested: int64(e.Ingested),
-		Tags: e.Tags, Payload: e.Payload, Metadata: e.Metadata,
-	}
-	if e.ID != "" {
-		r.ID = &e.ID
-	}
-	return r
-}

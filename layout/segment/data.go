@@ -26,9 +26,14 @@ func OpenData(ctx context.Context, s store.Store, key string, size, end int64, s
 		return nil, err
 	}
 	if Sum(data) != sum {
-		return nil, fault.New(fault.Corrupt, "the file's end does not match its checksum")
+		return nil, fault.New(fault.Corrupt, "%s: the file's end does not match its checksum", key)
 	}
-	return Open(&endCached{r, piece{end, data}}, size)
+	f, err := Open(&endCached{r, piece{end, data}}, size)
+	if err != nil {
+		return nil, fault.Wrap(err, "%s", key)
+	}
+	f.name = key
+	return f, nil
 }
 
 // endCached reads a file whose end is in memory.

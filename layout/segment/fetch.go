@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"io"
 	"slices"
 
@@ -11,24 +12,78 @@ import (
 // so that columns lying closer together than this are read at once.
 const mergeGap = 256 << 10
 
+// span is a part of a file.
+type span struct{ from, to int64 }
+
 // piece is a part of a file in memory.
 type piece struct {
 	from int64
 	data []byte
 }
 
+// read fills in the piece. A file that ends early shows when it is decoded.
+func (p *piece) read(r io.ReaderAt) error {
+	n, err := r.ReadAt(p.data, p.from)
+	if n == len(p.data) || err == io.EOF { // itself: an error of the store may wrap one
+		return nil
+	}
+	return err
+}
+
 // pieces serve reads of a file from its parts that were fetched beforehand.
 type pieces []piece
 
-// fetch reads the pages of the columns with as few reads as pay, all at once.
-func (g *Group) fetch(cols Columns) (pieces, error) {
-	type span struct{ from, to int64 }
+// fetch reads the pages that the requests need for some rows, nil for all, with
+// as few reads as pay, all at once. It notes in the requests which pages.
+func (g *Group) fetch(reqs []request, rows Rows) (pieces, error) {
 	var spans []span
-	for _, c := range cols.List() {
-		from, to := g.span(c)
-		spans = append(spans, span{from, to})
+	for i := range reqs {
+		s, err := g.needed(&reqs[i], rows)
+		if err != nil {
+			return nil, err
+		}
+		spans = append(spans, s...)
 	}
-	slices.SortFunc(spans, func(a, b span) int { return int(a.from - b.from) })
+	merged := mergeSpans(spans)
+	out := make(pieces, len(merged))
+	var group errgroup.Group
+	for i, s := range merged {
+		group.Go(func() error {
+			out[i] = piece{s.from, make([]byte, s.to-s.from)}
+			return out[i].read(g.file.r)
+		})
+	}
+	return out, group.Wait()
+}
+
+// needed returns the parts of the file that a request needs.
+func (g *Group) needed(q *request, rows Rows) ([]span, error) {
+	whole := g.span(q.leaf)
+	if rows == nil {
+		return []span{whole}, nil
+	}
+	offsets, err := g.offsets(q.leaf)
+	if err != nil {
+		return nil, err
+	}
+	var out []span
+	for i := range offsets.NumPages() {
+		if rows.Intersect(Rows{g.pageRows(offsets, i)}) == nil {
+			continue
+		}
+		q.pages = append(q.pages, i)
+		from := offsets.Offset(i)
+		out = append(out, span{from, from + offsets.CompressedPageSize(i)})
+	}
+	if m := g.meta(q.leaf); len(out) > 0 && m.DictionaryPageOffset != 0 {
+		out = append(out, span{whole.from, m.DataPageOffset})
+	}
+	return out, nil
+}
+
+// mergeSpans joins spans that lie close to each other.
+func mergeSpans(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	var merged []span
 	for _, s := range spans {
 		if n := len(merged); n > 0 && s.from-merged[n-1].to <= mergeGap {
@@ -37,19 +92,7 @@ func (g *Group) fetch(cols Columns) (pieces, error) {
 		}
 		merged = append(merged, s)
 	}
-	out := make(pieces, len(merged))
-	var group errgroup.Group
-	for i, s := range merged {
-		group.Go(func() error {
-			out[i] = piece{s.from, make([]byte, s.to-s.from)}
-			n, err := g.file.r.ReadAt(out[i].data, s.from)
-			if n == len(out[i].data) || err == io.EOF { // itself: an error of the store may wrap one
-				err = nil // a file that ends early shows when its pages are decoded
-			}
-			return err
-		})
-	}
-	return out, group.Wait()
+	return merged
 }
 
 // ReadAt reads at an offset of the whole file.

@@ -13,10 +13,21 @@ import (
 
 // File is an event file opened for reading. It is safe for concurrent use.
 type File struct {
+	name   string // key of a data file, for errors
 	pq     *parquet.File
 	r      io.ReaderAt
-	leaf   [numColumns]int // index of each column's leaf, -1 where it is absent
+	leaf   [numColumns]int // index of each column's leaf
 	groups []*Group
+	fields []FieldInfo
+	byPath map[string]*fieldColumn
+
+	filterSums map[int64]string // of bloom filters, by their offset
+}
+
+// fieldColumn is a field and its column in a file.
+type fieldColumn struct {
+	*FieldInfo
+	leaf int
 }
 
 // Open reads the footer of the file of the given size in bytes behind r. A file
@@ -30,16 +41,38 @@ func Open(r io.ReaderAt, size int64) (f *File, err error) {
 	}
 	f = &File{pq: pq, r: r}
 	for c := range numColumns {
-		leaf, ok := pq.Schema().Lookup(leaves[c]...)
-		if !ok {
+		if f.leaf[c] = leafOf(pq.Schema(), leaves[c]); f.leaf[c] < 0 {
 			return nil, fault.New(fault.Corrupt, "the file has no column %s", c)
 		}
-		f.leaf[c] = leaf.ColumnIndex
 	}
 	for i, g := range pq.RowGroups() {
 		f.groups = append(f.groups, &Group{file: f, index: i, chunks: g.ColumnChunks(), rows: int(g.NumRows())})
 	}
-	return f, nil
+	if err := f.readFields(); err != nil {
+		return nil, err
+	}
+	return f, f.readFilterSums()
+}
+
+// readFields takes the fields out of the footer.
+func (f *File) readFields() (err error) {
+	text := f.Meta(fieldsKey)
+	if text == "" {
+		return nil
+	}
+	if f.fields, err = decodeFields(text); err != nil {
+		return err
+	}
+	f.byPath = make(map[string]*fieldColumn, len(f.fields))
+	for i := range f.fields {
+		info := &f.fields[i]
+		leaf := leafOf(f.pq.Schema(), info.columnPath())
+		if leaf < 0 {
+			return fault.New(fault.Corrupt, "the file has no column for %s", info.Path)
+		}
+		f.byPath[info.Path] = &fieldColumn{info, leaf}
+	}
+	return nil
 }
 
 // Decode opens a commit that is in memory, after checking its seal.
@@ -62,14 +95,29 @@ func (f *File) Meta(key string) string {
 // Groups returns the row groups in the order of the file.
 func (f *File) Groups() []*Group { return f.groups }
 
-// End returns where the pages of the last row group end: the bytes from there
-// on are indexes and footer, which page checksums do not cover.
+// Fields returns the fields that the file has columns for, in the order of their
+// paths. The caller must not change them.
+func (f *File) Fields() []FieldInfo { return f.fields }
+
+// Field returns the field at a path, such as payload.user.id; ok is false if the
+// file has no column for it.
+func (f *File) Field(path string) (info FieldInfo, ok bool) {
+	if c := f.fieldAt(path); c != nil {
+		return *c.FieldInfo, true
+	}
+	return FieldInfo{}, false
+}
+
+func (f *File) fieldAt(path string) *fieldColumn { return f.byPath[path] }
+
+// End returns where pages and bloom filters end, which have checksums of their
+// own: the bytes from there on are indexes and footer.
 func (f *File) End() int64 {
 	var end int64
 	for _, g := range f.groups {
-		for c := range numColumns {
-			_, e := g.span(c)
-			end = max(end, e)
+		for leaf := range g.chunks {
+			m := g.meta(leaf)
+			end = max(end, g.span(leaf).to, m.BloomFilterOffset+int64(m.BloomFilterLength))
 		}
 	}
 	return end
@@ -88,5 +136,12 @@ func readError(err error) error {
 func recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fault.New(fault.Corrupt, "the Parquet file cannot be read: %w", fmt.Errorf("%v", p))
+	}
+}
+
+// named says in an error about the file's content which file it is.
+func (f *File) named(err *error) {
+	if f.name != "" && fault.Is(*err, fault.Corrupt) {
+		*err = fault.Wrap(*err, "%s", f.name)
 	}
 }

@@ -2,7 +2,6 @@ package segment
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -77,6 +76,55 @@ func TestAnotherImplementationReadsTheSame(t *testing.T) {
 	}
 }
 
+// Fields are structs of typed columns, by the names in their paths.
+func TestAnotherImplementationReadsTheFields(t *testing.T) {
+	events := randomDocs(rand.New(rand.NewPCG(5, 9)), 2000)
+	for _, p := range everyPlan() {
+		data := writeData(t, events, p)
+		r, err := file.NewParquetReader(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ar, err := pqarrow.NewFileReader(r, pqarrow.ArrowReadProperties{}, memory.DefaultAllocator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, err := ar.ReadTable(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := openData(t, data).Groups()[0].ReadFields(0, paths(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at0 := table.Schema().FieldIndices(fieldsName)[0]
+		for _, f := range p.Fields {
+			a := table.Column(at0).Data().Chunk(0)
+			for _, name := range f.Names() {
+				s := a.(*array.Struct)
+				i, ok := s.DataType().(*arrow.StructType).FieldIdx(name)
+				if !ok {
+					t.Fatalf("%s: no %s in %s", f.Path, name, s.DataType())
+				}
+				a = s.Field(i)
+			}
+			for i := range events {
+				if got, want := at(a, i), at(own.Field(f.Path), i); got != want {
+					t.Fatalf("row %d, %s: %v, want %v", i, f.Path, got, want)
+				}
+			}
+		}
+	}
+}
+
+func paths(p Plan) []string {
+	var out []string
+	for _, f := range p.Fields {
+		out = append(out, f.Path)
+	}
+	return out
+}
+
 // text returns a value as text; arrays of bytes would print as base64.
 func text(a arrow.Array, i int) string {
 	if b, ok := a.(*array.Binary); ok {
@@ -89,13 +137,9 @@ func text(a arrow.Array, i int) string {
 // checksums guard, and of a commit, which its seal guards. Whatever is written
 // there, what is read is right or an error.
 func FuzzDamage(f *testing.F) {
-	events := randomEvents(rand.New(rand.NewPCG(1, 1)), 40, 2)
-	var data bytes.Buffer
-	w := NewWriter(&data, true, nil)
-	if err := errors.Join(w.Write(events), w.Close()); err != nil {
-		f.Fatal(err)
-	}
-	whole, err := Open(bytes.NewReader(data.Bytes()), int64(data.Len()))
+	events, data := mixed(f, 40)
+	whole := openData(f, data)
+	before, err := whole.Groups()[0].ReadFields(0, mixedPaths)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -111,20 +155,39 @@ func FuzzDamage(f *testing.F) {
 		if _, err := Decode(broken); (err == nil) != bytes.Equal(broken, commit) {
 			t.Fatalf("a damaged commit: %v", err)
 		}
-		broken = bytes.Clone(data.Bytes())
+		broken = bytes.Clone(data)
 		copy(broken[int64(at)%whole.End():whole.End()], damage)
 		file, err := Open(bytes.NewReader(broken), int64(len(broken)))
 		if err != nil {
 			t.Fatalf("the file's end did not change: %v", err)
 		}
-		b, err := file.Groups()[0].Read(AllColumns)
-		if err != nil {
-			return
+		rows := Rows{{int(at) % 40, 40}}
+		if b, err := file.Groups()[0].ReadRows(rows, AllColumns, mixedPaths); err == nil {
+			unchanged(t, b, rows[0].From, events, before)
+		}
+		if b, err := file.Groups()[0].ReadFields(AllColumns, mixedPaths); err == nil {
+			unchanged(t, b, 0, events, before)
 		}
 		for i := range events {
-			if got := b.Event(i, 3); !reflect.DeepEqual(got, events[i]) {
-				t.Fatalf("row %d silently became %+v", i, got)
+			if may, err := file.Groups()[0].MayHold(Stream, events[i].Stream); !may && err == nil {
+				t.Fatalf("the stream of row %d silently went", i)
 			}
 		}
 	})
+}
+
+// unchanged compares a batch, which begins with a row, with the events and
+// fields that were written.
+func unchanged(t *testing.T, b *Batch, first int, events []event.Event, before *Batch) {
+	t.Helper()
+	for i := range b.Rows() {
+		if got := b.Event(i, 3); !reflect.DeepEqual(got, events[first+i]) {
+			t.Fatalf("row %d silently became %+v", first+i, got)
+		}
+		for _, path := range mixedPaths {
+			if got, want := at(b.Field(path), i), at(before.Field(path), first+i); got != want {
+				t.Fatalf("%s of row %d silently became %v", path, first+i, got)
+			}
+		}
+	}
 }

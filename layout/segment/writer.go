@@ -1,19 +1,13 @@
 package segment
 
 import (
-	"bytes"
 	"io"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/firnlog/firn/layout/event"
-	"github.com/firnlog/firn/layout/seal"
 )
-
-// sealKey holds the seal of a commit. Footers are sorted by key, so that it
-// comes behind every other key that a commit uses.
-const sealKey = "firn.~seal"
 
 // GroupRows bounds the rows of a row group: the unit in which files are pruned
 // and read, and so what a reader holds in memory at once.
@@ -22,54 +16,115 @@ const GroupRows = 64 << 10
 // groupBytes bounds a row group of large events in the same way.
 const groupBytes = 64 << 20
 
+// Rows are written in chunks, column by column, and pages end with a chunk.
+const (
+	chunkRows  = 512
+	chunkBytes = 256 << 10
+	pageRows   = 8_192 // rows after which all pages end; those of fields after so many values
+)
+
+// codec is shared by all writers, since its encoders are large.
+var codec = &zstd.Codec{Level: zstd.SpeedFastest}
+
 // Writer writes one event file. Rows must come in the order that the file is
-// to have.
+// to have, those of a data file by stream and sequence within each row group.
 type Writer struct {
-	w       *parquet.GenericWriter[row]
-	rows    []row
-	pending int   // rows since the last row group was cut
-	bytes   int64 // their size in memory
+	w       *parquet.GenericWriter[any]
+	columns []*parquet.ColumnWriter
+	leaf    [numColumns]int
+	values  []parquet.Value // scratch: a column of a chunk
+	shred   *shredder
+	filters *filters // nil for a commit
+	group   int      // rows since the last row group was cut
+	bytes   int64    // their size in memory
+	page    int      // rows since pages were ended
 }
 
-// NewWriter starts a file on w. Sorted declares in the footer that rows come by
-// stream and sequence, and makes the writer add a bloom filter for streams.
-// Meta becomes key-value metadata of the footer.
+// NewWriter starts a file without fields on w: a data file if its rows come
+// sorted by stream and sequence, else one like a commit. Meta becomes key-value
+// metadata of the footer.
 func NewWriter(w io.Writer, sorted bool, meta map[string]string) *Writer {
-	opts := []parquet.WriterOption{
-		schema,
-		parquet.CreatedBy("firn", "1", ""),
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
-		parquet.DictionaryMaxBytes(1 << 20),
-		parquet.SkipPageBounds("payload"),
-		parquet.SkipPageBounds("metadata"),
-	}
 	if sorted {
-		opts = append(opts,
-			parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("stream_id"), parquet.Ascending("sequence_number"))),
-			parquet.BloomFilters(parquet.SplitBlockFilter(10, "stream_id")))
+		return NewDataWriter(w, Plan{}, meta)
 	}
+	return newWriter(w, commitSchema, nil, meta, parquet.DictionaryMaxBytes(commitDictionary))
+}
+
+// NewDataWriter starts a data file on w, with the fields and filters of the
+// plan. Meta becomes key-value metadata of the footer.
+func NewDataWriter(w io.Writer, p Plan, meta map[string]string) *Writer {
+	schema, keep := dataSchema(&p), newFilters()
+	// The dictionaries of a row group are bounded by its rows. A bound beyond
+	// which they go on as plain pages would leave these out of bloom filters.
+	d := newWriter(w, schema, p.Fields, meta,
+		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("stream_id"), parquet.Ascending("sequence_number"))),
+		parquet.BloomFilters(p.filters()...),
+		parquet.DeferBloomFiltersWithBuffers(keep))
+	d.filters = keep
+	return d
+}
+
+func newWriter(w io.Writer, schema *parquet.Schema, fields []Field, meta map[string]string, opts ...parquet.WriterOption) *Writer {
+	opts = append(opts, schema,
+		parquet.CreatedBy("firn", "1", ""),
+		parquet.Compression(codec),
+		parquet.DataPageStatistics(false), // the column index has them
+		parquet.SkipPageBounds("payload"),
+		parquet.SkipPageBounds("metadata"))
 	for k, v := range meta {
 		opts = append(opts, parquet.KeyValueMetadata(k, v))
 	}
-	return &Writer{w: parquet.NewGenericWriter[row](w, opts...)}
+	out := &Writer{w: parquet.NewGenericWriter[any](w, opts...), shred: newShredder(fields, schema)}
+	out.columns = out.w.ColumnWriters()
+	for c := range numColumns {
+		out.leaf[c] = leafOf(schema, leaves[c])
+	}
+	return out
 }
 
 // Write appends events. It does not keep them.
 func (w *Writer) Write(events []event.Event) error {
 	for len(events) > 0 {
-		n := min(len(events), GroupRows-w.pending, 1024)
-		w.rows = w.rows[:0]
-		for i := range events[:n] {
-			w.rows = append(w.rows, toRow(&events[i]))
-			w.bytes += int64(events[i].Size())
-		}
-		if _, err := w.w.Write(w.rows); err != nil {
+		n, size := w.chunk(events)
+		if err := w.write(events[:n]); err != nil {
 			return err
 		}
-		w.pending += n
+		w.group, w.page, w.bytes = w.group+n, w.page+n, w.bytes+size
 		events = events[n:]
-		if w.pending == GroupRows || w.bytes >= groupBytes {
-			if err := w.Cut(); err != nil {
+		if err := w.end(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// chunk returns how many of the events make the next chunk, and their size.
+func (w *Writer) chunk(events []event.Event) (n int, size int64) {
+	most := min(len(events), chunkRows, GroupRows-w.group, pageRows-w.page)
+	for n < most && size < chunkBytes {
+		size += int64(events[n].Size())
+		n++
+	}
+	return n, size
+}
+
+// end ends pages and the row group where they are full.
+func (w *Writer) end() error {
+	if w.group == GroupRows || w.bytes >= groupBytes {
+		return w.Cut()
+	}
+	if w.page == pageRows {
+		w.page = 0
+		for _, leaf := range w.leaf {
+			if err := w.columns[leaf].Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range w.shred.fields {
+		if f.inPage >= pageRows {
+			f.inPage = 0
+			if err := w.columns[f.leaf].Flush(); err != nil {
 				return err
 			}
 		}
@@ -79,32 +134,44 @@ func (w *Writer) Write(events []event.Event) error {
 
 // Cut ends the current row group, if it has rows.
 func (w *Writer) Cut() error {
-	if w.pending == 0 {
+	if w.group == 0 {
 		return nil
 	}
-	w.pending, w.bytes = 0, 0
+	w.group, w.page, w.bytes = 0, 0, 0
+	for _, f := range w.shred.fields {
+		f.inPage = 0
+	}
 	return w.w.Flush()
 }
 
-// Close writes the footer. It does not close the underlying writer.
-func (w *Writer) Close() error { return w.w.Close() }
+// Fields returns what the columns of the fields hold so far.
+func (w *Writer) Fields() []FieldInfo {
+	infos := make([]FieldInfo, len(w.shred.fields))
+	for i, f := range w.shred.fields {
+		infos[i] = f.FieldInfo
+	}
+	return infos
+}
 
-// Encode returns the sealed file of a commit: events in append order, with meta
-// in its footer. Meta's keys must sort before "firn.~".
-func Encode(events []event.Event, meta map[string]string) ([]byte, error) {
-	var buf bytes.Buffer
-	sealed := map[string]string{sealKey: seal.Blank}
-	for k, v := range meta {
-		sealed[k] = v
+// Close writes the footer. It does not close the underlying writer.
+func (w *Writer) Close() error {
+	if w.filters == nil {
+		return w.w.Close()
 	}
-	w := NewWriter(&buf, false, sealed)
-	if err := w.Write(events); err != nil {
-		return nil, err
+	if err := w.Cut(); err != nil {
+		return err
 	}
-	if err := w.Close(); err != nil {
-		return nil, err
+	sums, err := w.filters.sums()
+	if err != nil {
+		return err
 	}
-	body := buf.Bytes()
-	seal.Seal(body)
-	return body, nil
+	w.w.SetKeyValueMetadata(filtersKey, sums)
+	if len(w.shred.fields) > 0 {
+		text, err := encodeFields(w.Fields())
+		if err != nil {
+			return err
+		}
+		w.w.SetKeyValueMetadata(fieldsKey, text)
+	}
+	return w.w.Close()
 }

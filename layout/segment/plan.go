@@ -1,0 +1,142 @@
+package segment
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// What makes a column pay.
+const (
+	minRows     = 32    // a path that so many rows have,
+	minShare    = 1_000 // and one row in so many, is common
+	maxLength   = 256   // bytes of strings, on average: longer ones are text to be read, not compared
+	seldomTwice = 3     // strings that on average come less often get a filter, not a dictionary
+	textShare   = 16    // all different strings together may be one in so many of the bytes of JSON
+	filterBits  = 10    // of a bloom filter, for a value: one error in a hundred
+)
+
+// candidate is a path that may get a column.
+type candidate struct {
+	Field
+	rows int64   // that the column would have a value in
+	cost float64 // bytes of its different strings, for a row with one
+}
+
+// Plan returns how the file is best written: the common paths, up to
+// [MaxFields], those of most rows first. Strings are a second copy of what the
+// JSON has, which is all the larger the more of them are different: columns of
+// strings are those that cost least, as long as together they are a modest part
+// of the events. Those that seldom come twice, such as hashes, get a filter.
+func (c *Chooser) Plan() Plan {
+	p := Plan{PlainMetadata: c.plain > 0}
+	if c.rows == 0 {
+		return p
+	}
+	if c.metadata.texts > 0 {
+		p.PlainMetadata = c.metadata.high()
+	}
+	p.IDBits = filterSize(c.ids, c.rows)
+	var all []candidate
+	for d := range c.docs {
+		all = append(all, c.candidates(c.docs[d].root, documents[d].String())...)
+	}
+	all = affordable(all, float64(c.bytes)/textShare)
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.rows, a.rows), strings.Compare(a.Path, b.Path))
+	})
+	for _, f := range all[:min(len(all), MaxFields)] {
+		p.Fields = append(p.Fields, f.Field)
+	}
+	slices.SortFunc(p.Fields, func(a, b Field) int { return slices.Compare(a.Names(), b.Names()) })
+	return p
+}
+
+// affordable returns the candidates that cost least and together no more than
+// the bytes given.
+func affordable(all []candidate, budget float64) []candidate {
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.cost, b.cost), strings.Compare(a.Path, b.Path))
+	})
+	return slices.DeleteFunc(all, func(f candidate) bool {
+		cost := f.cost * float64(f.rows)
+		if cost > budget {
+			return true
+		}
+		budget -= cost
+		return false
+	})
+}
+
+// candidates returns the paths below n that may get a column. Of names that
+// differ in case only, which many programs take for the same, only the more
+// frequent is one.
+func (c *Chooser) candidates(n *node, path string) []candidate {
+	var members []*node
+	for _, m := range n.members {
+		members = append(members, m)
+	}
+	slices.SortFunc(members, func(a, b *node) int {
+		return cmp.Or(cmp.Compare(b.tally.rows(), a.tally.rows()), strings.Compare(a.name, b.name))
+	})
+	var out []candidate
+	taken := map[string]bool{}
+	for _, m := range members {
+		at := path + "." + m.name
+		if taken[strings.ToLower(m.name)] || len(at) > MaxFieldPath {
+			continue
+		}
+		t := m.tally
+		found := []candidate{{Field: t.field(at, c.rows), rows: t.scalars()}}
+		if found[0].Type == String {
+			found[0].cost = t.unlike() * float64(t.length) / float64(t.texts)
+		}
+		if t.objects >= found[0].rows {
+			found = c.candidates(m, at)
+		} else if found[0].Type == 0 {
+			continue
+		}
+		taken[strings.ToLower(m.name)] = taken[strings.ToLower(m.name)] || len(found) > 0
+		out = append(out, found...)
+	}
+	return out
+}
+
+// scalars returns how many rows the best column would have a value in.
+func (t *tally) scalars() int64 { return max(t.whole+t.broken, t.booleans, t.texts) }
+
+// field returns the field that holds most of what was counted, of no type if it
+// does not pay.
+func (t *tally) field(path string, rows int64) Field {
+	f := Field{Path: path}
+	n := t.scalars()
+	switch {
+	case n < max(minRows, rows/minShare) || n < (t.rows()-t.nulls)/2:
+	case n == t.whole+t.broken && t.broken <= t.big:
+		f.Type = Int64
+	case n == t.whole+t.broken:
+		f.Type = Double
+	case n == t.booleans:
+		f.Type = Boolean
+	case t.length <= n*maxLength:
+		f.Type = String
+		if t.high() {
+			f.FilterBits = filterSize(t.texts, rows)
+		}
+	}
+	return f
+}
+
+// unlike returns which part of the texts is different from all before.
+func (t *tally) unlike() float64 {
+	return min(1, float64(t.sketch.estimate())/float64(max(t.sketched, 1)))
+}
+
+// high reports whether the texts seldom come twice.
+func (t *tally) high() bool { return t.unlike()*seldomTwice > 1 }
+
+// filterSize returns the size of a bloom filter for a column in which some of the rows
+// have a value, in bits a row; 0 if none has.
+func filterSize(values, rows int64) int {
+	return int((values*filterBits + rows - 1) / max(rows, 1))
+}

@@ -1,0 +1,74 @@
+package segment
+
+import (
+	"github.com/parquet-go/parquet-go"
+)
+
+// fieldsName is the group that holds the columns of fields.
+const fieldsName = "fields"
+
+// dataSchema returns the schema of a data file. The fields stand before the
+// documents, so that what is searched lies together. Their groups are required
+// and only the columns are optional: whether an object was there is a matter of
+// the JSON.
+func dataSchema(p *Plan) *parquet.Schema {
+	s := parquet.Group{}
+	for _, f := range p.Fields {
+		names := f.Names()
+		g := s
+		for _, name := range names[:len(names)-1] {
+			if g[name] == nil {
+				g[name] = parquet.Group{}
+			}
+			g = g[name].(parquet.Group)
+		}
+		g[names[len(names)-1]] = f.node()
+	}
+	root := ordered{Node: commitSchema}
+	for _, c := range commitSchema.Fields() {
+		switch {
+		case c.Name() == Payload.String() && len(s) > 0:
+			root.fields = append(root.fields, parquet.Group{fieldsName: s}.Fields()...)
+		case c.Name() == Metadata.String() && p.PlainMetadata:
+			c = parquet.Group{c.Name(): parquet.Encoded(parquet.JSON(), &parquet.Plain)}.Fields()[0]
+		}
+		root.fields = append(root.fields, c)
+	}
+	return parquet.NewSchema(commitSchema.Name(), root)
+}
+
+// node returns the field's column in the schema.
+func (f *Field) node() parquet.Node {
+	switch f.Type {
+	case Int64:
+		return parquet.Optional(parquet.Encoded(parquet.Int(64), &parquet.DeltaBinaryPacked))
+	case Double:
+		return parquet.Optional(parquet.Leaf(parquet.DoubleType))
+	case Boolean:
+		return parquet.Optional(parquet.Leaf(parquet.BooleanType))
+	}
+	if f.FilterBits > 0 {
+		return parquet.Optional(parquet.String())
+	}
+	return parquet.Optional(parquet.Encoded(parquet.String(), &parquet.RLEDictionary))
+}
+
+// ordered is a group whose members keep their order.
+type ordered struct {
+	parquet.Node
+	fields []parquet.Field
+}
+
+// Fields implements [parquet.Node].
+func (o ordered) Fields() []parquet.Field { return o.fields }
+
+// columnPath returns the names of the field's column in the schema.
+func (f *Field) columnPath() []string { return append([]string{fieldsName}, f.Names()...) }
+
+// leafOf returns the index of the leaf at a path, -1 where there is none.
+func leafOf(s *parquet.Schema, path []string) int {
+	if l, ok := s.Lookup(path...); ok {
+		return l.ColumnIndex
+	}
+	return -1
+}
