@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test tools check sim planted powerloss fuzz bench clean
+.PHONY: run build test tools check sim planted powerloss kill fuzz bench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -29,6 +29,10 @@ sim:
 planted:
 	$(GO) test -tags planted ./internal/sim -run '^TestPlanted' -v
 	$(GO) test -tags planted ./layout/store -run '^TestPlanted' -v
+
+# Longer killing of servers and compactors, on a folder and on S3: make kill TIME=10m
+kill: tools
+	$(GO) test ./cmd/firn -run '^TestKilled' -count=1 -v -timeout 24h -kill $(TIME)
 
 # More losses of power on the folder: make powerloss SEEDS=20000 FIRST=1
 powerloss:

@@ -28,6 +28,7 @@ const MaxAge = 10 * time.Second
 // state is one object of the catalog's chain. It is never changed.
 type state struct {
 	Format    int          `json:"format"`
+	Key       string       `json:"key"` // its own
 	Number    int64        `json:"number"`
 	ID        string       `json:"id"` // of the writer's attempt
 	Time      event.Micros `json:"time"`
@@ -85,20 +86,21 @@ func (c *Catalog) List(ctx context.Context, maxAge time.Duration) ([]Instance, e
 
 // Change applies f to the newest list of instances and stores the result as the
 // next object of the chain, again and again until no other writer was faster.
-// f gets a list of its own, by id, and returns the new one; an error of f ends
-// the change. Unknown when nobody can tell whether the change was stored.
-func (c *Catalog) Change(ctx context.Context, f func([]Instance) ([]Instance, error)) error {
+// f gets a list of its own, by id, and the store's time, and returns the new
+// list; an error of f ends the change. Unknown when nobody can tell whether the change was stored.
+func (c *Catalog) Change(ctx context.Context, f func(list []Instance, now event.Micros) ([]Instance, error)) error {
 	for {
 		st, err := c.load(ctx, 0)
 		if err != nil {
 			return err
 		}
-		list, err := f(slices.Clone(st.Instances))
+		list, err := f(slices.Clone(st.Instances), event.ToMicros(st.seen.At))
 		if err != nil {
 			return err
 		}
 		slices.SortFunc(list, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })
-		next := &state{Format: Format, Number: st.Number + 1, ID: uuid.NewString(), Time: event.ToMicros(time.Now()), Instances: list, Seal: seal.Blank}
+		next := &state{Format: Format, Key: layout.Descending(layout.Catalog, st.Number+1), Number: st.Number + 1, ID: uuid.NewString(),
+			Time: event.ToMicros(time.Now()), Instances: list, Seal: seal.Blank}
 		body, err := json.Marshal(next)
 		if err != nil {
 			return err
@@ -125,7 +127,11 @@ func (c *Catalog) load(ctx context.Context, maxAge time.Duration) (*state, error
 		return st, nil
 	}
 	began := time.Now()
-	seen, err := c.chain.Look(ctx)
+	var known int64
+	if st != nil {
+		known = st.Number
+	}
+	seen, err := c.chain.LookFrom(ctx, known)
 	if err != nil {
 		return nil, err
 	}
@@ -135,17 +141,30 @@ func (c *Catalog) load(ctx context.Context, maxAge time.Duration) (*state, error
 		same := *st
 		next = &same
 	case seen.Number > 0:
-		body, err := c.chain.Read(ctx, seen.Number)
-		if err != nil {
+		if next, err = c.read(ctx, seen.Number); err != nil {
 			return nil, err
-		}
-		if next, err = parse(body); err != nil {
-			return nil, fault.Wrap(err, "catalog %d", seen.Number)
 		}
 	}
 	next.seen, next.loaded = seen, began
 	c.keep(next)
 	return next, nil
+}
+
+// read returns state n of the chain.
+func (c *Catalog) read(ctx context.Context, n int64) (*state, error) {
+	body, err := c.chain.Read(ctx, n)
+	if fault.Is(err, fault.NotFound) { // we slept for longer than the grace since we saw it
+		err = fault.New(fault.Unavailable, "catalog %d was replaced and swept before it was read", n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key := layout.Descending(layout.Catalog, n)
+	st, err := parse(body)
+	if err != nil {
+		return nil, fault.Wrap(err, "%s", key)
+	}
+	return st, seal.At(key, st.Key)
 }
 
 // keep remembers st unless a newer state is known.

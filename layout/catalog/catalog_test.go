@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -15,8 +16,8 @@ import (
 	"github.com/firnlog/firn/layout/store"
 )
 
-func add(id string) func([]Instance) ([]Instance, error) {
-	return func(list []Instance) ([]Instance, error) {
+func add(id string) func([]Instance, event.Micros) ([]Instance, error) {
+	return func(list []Instance, _ event.Micros) ([]Instance, error) {
 		return append(list, Instance{ID: id, Name: "name of " + id, State: Active, Generation: 1, Shards: 1}), nil
 	}
 }
@@ -59,7 +60,7 @@ func TestFreshness(t *testing.T) {
 		if _, err := here.Get(t.Context(), "b", MaxAge); err != nil {
 			t.Fatalf("an instance just made elsewhere: %v", err)
 		}
-		rename := func(list []Instance) ([]Instance, error) { list[0].Name = "new"; return list, nil }
+		rename := func(list []Instance, _ event.Micros) ([]Instance, error) { list[0].Name = "new"; return list, nil }
 		if err := there.Change(t.Context(), rename); err != nil {
 			t.Fatal(err)
 		}
@@ -116,4 +117,35 @@ func FuzzCheckID(f *testing.F) {
 			t.Errorf("%q is taken for an id and cannot be part of a key", id)
 		}
 	})
+}
+
+// sleepy is a bucket whose user falls asleep before reading an object.
+type sleepy struct {
+	*store.Memory
+	sleep func()
+}
+
+func (s *sleepy) Get(ctx context.Context, key string, r store.Range) (*store.Object, error) {
+	s.sleep()
+	return s.Memory.Get(ctx, key, r)
+}
+
+// A process that sleeps between finding the newest state and reading it, until
+// that was replaced and swept, does not say that an instance does not exist.
+func TestSweptBeforeItWasRead(t *testing.T) {
+	mem := store.NewMemory()
+	if err := Open(mem).Change(t.Context(), add("a")); err != nil {
+		t.Fatal(err)
+	}
+	s := &sleepy{Memory: mem, sleep: func() {
+		if err := Open(mem).Change(t.Context(), add("b")); err != nil {
+			t.Fatal(err)
+		}
+		if err := mem.Delete(t.Context(), layout.Descending(layout.Catalog, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	if _, err := Open(s).Get(t.Context(), "a", 0); !fault.Is(err, fault.Unavailable) {
+		t.Fatalf("%v", err)
+	}
 }

@@ -47,6 +47,10 @@ type Instance struct {
 	// MaxEventAgeSeconds is how old an event may be when it comes, 0 for any age.
 	MaxEventAgeSeconds int `json:"max_event_age_seconds,omitempty"`
 
+	// Secret is what the instance's cursors are signed with: random, made with the
+	// instance and kept for all its lives. It MUST NOT be shown to anyone.
+	Secret string `json:"secret,omitempty"`
+
 	State      State        `json:"state"`
 	Generation int64        `json:"generation"` // 1, 2, 3, …: how often the id was created
 	CreatedAt  event.Micros `json:"created_at"`

@@ -83,6 +83,9 @@ func (s Slot) Try(ctx context.Context, id string, body []byte) (Result, error) {
 		if err == nil {
 			return Result{Won: true, StoreTime: receipt.StoreTime}, nil
 		}
+		if res, wrong := mistaken(err); wrong {
+			return res, nil
+		}
 		switch fault.KindOf(err) {
 		case fault.Exists:
 			res, rerr := s.owner(ctx, id)
@@ -137,8 +140,21 @@ func (s Slot) owner(ctx context.Context, id string) (Result, error) {
 	return Result{Body: body, StoreTime: o.StoreTime}, nil
 }
 
+// mistaken is how the mistakes of [bug.UnknownIsSuccess], [bug.ConflictIsSuccess]
+// and [bug.ConflictIsTaken] take an answer.
+func mistaken(err error) (res Result, wrong bool) {
+	switch fault.KindOf(err) {
+	case fault.Unknown:
+		return Result{Won: true, StoreTime: time.Now()}, bug.In(bug.UnknownIsSuccess)
+	case fault.Conflict:
+		won := bug.In(bug.ConflictIsSuccess)
+		return Result{Won: won, StoreTime: time.Now()}, won || bug.In(bug.ConflictIsTaken)
+	}
+	return res, false
+}
+
 func (s Slot) giveUp(doubt bool, err error) error {
-	if doubt {
+	if doubt && !bug.In(bug.UnknownIsFailure) {
 		return fault.New(fault.Unknown, "%s may or may not be written: %w", s.Key, err)
 	}
 	return fault.New(fault.Unavailable, "%s could not be written: %w", s.Key, err)

@@ -40,6 +40,17 @@ func (c Newest) Look(ctx context.Context) (Seen, error) {
 	return seen, nil
 }
 
+// LookFrom is Look by one who has seen the chain at a number before. Corrupt
+// when it has gone back since: the newest object is never deleted.
+func (c Newest) LookFrom(ctx context.Context, known int64) (Seen, error) {
+	seen, err := c.Look(ctx)
+	if err == nil && seen.Number < known {
+		return Seen{}, fault.New(fault.Corrupt, "%s was there and is not: the newest object of the chain is number %d",
+			layout.Descending(c.Prefix, known), seen.Number)
+	}
+	return seen, err
+}
+
 // Read returns object n of the chain.
 func (c Newest) Read(ctx context.Context, n int64) ([]byte, error) {
 	body, _, err := store.ReadAll(ctx, c.Store, layout.Descending(c.Prefix, n))

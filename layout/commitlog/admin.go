@@ -3,6 +3,7 @@ package commitlog
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"slices"
 	"strings"
 	"unicode"
@@ -32,6 +33,7 @@ func (l *Log) CreateInstance(ctx context.Context, spec catalog.Instance) (catalo
 	err = l.catalog.Change(ctx, func(list []catalog.Instance, now event.Micros) ([]catalog.Instance, error) {
 		made, there = spec, catalog.Instance{}
 		made.State, made.Generation, made.CreatedAt, made.UpdatedAt = catalog.Active, 1, now, now
+		made.Secret = rand.Text()
 		at := -1
 		for i, other := range list {
 			if other.State == catalog.Active && (other.ID == spec.ID || other.Name == spec.Name) {
@@ -48,7 +50,7 @@ func (l *Log) CreateInstance(ctx context.Context, spec catalog.Instance) (catalo
 		if list[at].State == catalog.Deleting {
 			return nil, fault.New(fault.Unavailable, "instance %q is being deleted", spec.ID)
 		}
-		made.Generation = list[at].Generation + 1
+		made.Generation, made.Secret = list[at].Generation+1, cmp.Or(list[at].Secret, made.Secret)
 		list[at] = made
 		return list, nil
 	})

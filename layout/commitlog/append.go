@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/event"
@@ -77,7 +79,7 @@ func split(inst catalog.Instance, b Batch) []part {
 	for i := range b.Events {
 		shard := ShardFor(b.Events[i].Stream, inst.Shards)
 		at, ok := byShard[shard]
-		if !ok {
+		if !ok || bug.In(bug.SplitBatch) {
 			at = len(parts)
 			byShard[shard] = at
 			parts = append(parts, part{shard: shard, batch: Batch{Expect: b.Expect, Key: b.Key, Hash: b.Hash}})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/chain"
@@ -22,6 +23,9 @@ const cursorAge = chain.Grace - chain.Fresh
 // At returns the instance as it was at a point that [Log.Pin] gave before.
 // Gone once what it reads may have been swept, or the instance was dropped.
 func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
+	if bug.In(bug.CursorMoves) {
+		return l.Pin(ctx, instance)
+	}
 	inst, err := l.Instance(ctx, instance)
 	if err == nil && inst.Generation < p.Generation { // made again since it was looked up
 		inst, err = l.freshInstance(ctx, inst.ID)
@@ -32,16 +36,17 @@ func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 	if inst.Generation != p.Generation || len(p.Ends) != inst.Shards {
 		return nil, fault.New(fault.Gone, "the cursor is of an earlier life of instance %s: start the query again", inst.ID)
 	}
+	began := l.now() // before it is known that what it reads is there
 	snap, seen, err := l.snapshotAt(ctx, inst, p.Snapshot)
 	if err != nil {
 		return nil, err
 	}
 	v := l.view(inst, snap, p.Now)
-	v.Point.Ends = p.Ends
+	v.Point.Ends, v.began = p.Ends, began
 	tails := make([][]*Commit, inst.Shards)
 	for shard, end := range p.Ends {
 		tails[shard], err = l.tail(ctx, inst.ID, snap.ShardState(shard), end, seen)
-		if errors.Is(err, errMoved) {
+		if errors.Is(err, errMoved) && (v.old() || !fault.Is(err, fault.Corrupt)) {
 			return nil, tooOld(inst)
 		}
 		if err != nil {
@@ -72,6 +77,14 @@ func (l *Log) snapshotAt(ctx context.Context, inst catalog.Instance, n int64) (*
 			return nil, time.Time{}, tooOld(inst)
 		}
 	}
+	if len(page.Objects) == 0 && n == 0 { // there is none yet, or the first ones are swept
+		switch newest, err := l.Table(inst.ID).Look(ctx); {
+		case err != nil:
+			return nil, time.Time{}, err
+		case newest.Number > 1:
+			return nil, time.Time{}, tooOld(inst)
+		}
+	}
 	snap, err := l.Table(inst.ID).Read(ctx, n)
 	if fault.Is(err, fault.NotFound) {
 		err = tooOld(inst)
@@ -97,7 +110,7 @@ func (v *View) Days() []snapshot.Day { return v.snap.Days }
 // they are in a manifest that is not in memory.
 func (v *View) DayFiles(ctx context.Context, d snapshot.Day) ([]snapshot.File, error) {
 	files, err := v.log.files(ctx, v.Instance.ID, d)
-	return files, gone(err)
+	return files, v.gone(err)
 }
 
 // Files returns the data files that may hold events of the time from … to (both
@@ -150,13 +163,24 @@ func (l *Log) files(ctx context.Context, instance string, d snapshot.Day) ([]sna
 // under the same context.
 func (v *View) Open(ctx context.Context, f snapshot.File) (*segment.File, error) {
 	file, err := segment.OpenData(ctx, v.log.store, f.Key, f.Bytes, f.End, f.EndSum)
-	return file, gone(fault.Wrap(err, "%s", f.Key))
+	return file, v.gone(err)
 }
 
-// gone explains why an object that a view names can be missing.
+// gone explains why an object that a view names is missing: in time, the sweeper
+// takes it. Before, nobody may.
+func (v *View) gone(err error) error {
+	if fault.Is(err, fault.NotFound) && !v.old() {
+		return fault.New(fault.Corrupt, "an object is missing that the snapshot names: %w", err)
+	}
+	return gone(err)
+}
+
 func gone(err error) error {
 	if fault.Is(err, fault.NotFound) {
 		return fault.New(fault.Gone, "the query took longer than its data are kept: %w", err)
 	}
 	return err
 }
+
+// old reports whether what the view reads may have been swept since.
+func (v *View) old() bool { return chain.Elapsed(v.began, v.log.now()) > chain.Fresh }

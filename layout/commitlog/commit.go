@@ -7,6 +7,7 @@ import (
 
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/seal"
 	"github.com/firnlog/firn/layout/segment"
 )
 
@@ -16,6 +17,7 @@ const Format = 1
 
 // Commit is one object of a shard's log, in memory.
 type Commit struct {
+	Key        string // of the object in the bucket
 	Shard      int
 	Position   int64
 	ID         string       // of the writer's attempt
@@ -39,6 +41,7 @@ type KeyRange struct {
 // The keys of a commit's footer.
 const (
 	metaFormat     = "firn.format"
+	metaKey        = "firn.key"  // of the object
 	metaKind       = "firn.kind" // "events", "drop" or "erase"
 	metaID         = "firn.id"
 	metaTime       = "firn.time" // microseconds
@@ -51,6 +54,7 @@ const (
 func (c *Commit) encode(events []event.Event) ([]byte, error) {
 	meta := map[string]string{
 		metaFormat:     strconv.Itoa(Format),
+		metaKey:        c.Key,
 		metaKind:       "events",
 		metaID:         c.ID,
 		metaTime:       strconv.FormatInt(int64(c.Time), 10),
@@ -76,6 +80,15 @@ func (c *Commit) encode(events []event.Event) ([]byte, error) {
 	return segment.Encode(events, meta)
 }
 
+// decodeAt reads the commit at a key, which must be the one that belongs there.
+func decodeAt(key string, body []byte, shard int, position int64) (*Commit, error) {
+	c, err := decode(body, shard, position)
+	if err != nil {
+		return nil, fault.Wrap(err, "%s", key)
+	}
+	return c, seal.At(key, c.Key)
+}
+
 // decode reads the object of a commit. It checks its seal, so that every error
 // about its content means that someone wrote it so.
 func decode(body []byte, shard int, position int64) (*Commit, error) {
@@ -90,7 +103,7 @@ func decode(body []byte, shard int, position int64) (*Commit, error) {
 	if format > Format {
 		return nil, fault.New(fault.Unavailable, "format %d is newer than this program, which knows up to %d: upgrade it", format, Format)
 	}
-	c := &Commit{Shard: shard, Position: position, ID: f.Meta(metaID), Bytes: len(body), File: f}
+	c := &Commit{Key: f.Meta(metaKey), Shard: shard, Position: position, ID: f.Meta(metaID), Bytes: len(body), File: f}
 	t, err1 := strconv.ParseInt(f.Meta(metaTime), 10, 64)
 	g, err2 := strconv.ParseInt(f.Meta(metaGeneration), 10, 64)
 	c.Time, c.Generation = event.Micros(t), g
@@ -132,7 +145,7 @@ func (c *Commit) Events() ([]event.Event, error) {
 	for _, g := range c.File.Groups() {
 		b, err := g.Read(segment.AllColumns)
 		if err != nil {
-			return nil, fault.Wrap(err, "commit %d of shard %d", c.Position, c.Shard)
+			return nil, fault.Wrap(err, "%s", c.Key)
 		}
 		for i := range b.Rows() {
 			events = append(events, b.Event(i, c.Shard))
@@ -146,7 +159,7 @@ func (c *Commit) heads(f func(stream string, sequence int64)) error {
 	for _, g := range c.File.Groups() {
 		b, err := g.Read(segment.Set(segment.Stream, segment.Sequence))
 		if err != nil {
-			return fault.Wrap(err, "commit %d of shard %d", c.Position, c.Shard)
+			return fault.Wrap(err, "%s", c.Key)
 		}
 		for i, n := range b.Ints(segment.Sequence) {
 			f(b.Text(segment.Stream, i), n)

@@ -28,7 +28,7 @@ var errDropped = errors.New("the instance was deleted")
 // requests were not answered.
 func (w *writer) commit(ctx context.Context, group []*request) []*request {
 	var deferred []*request
-	caughtUp := false
+	caughtUp, starts := false, 0
 	for len(group) > 0 {
 		p, err := w.prepare(ctx, group)
 		if err == nil && len(p.refused) > 0 && !caughtUp && !bug.In(bug.RefuseFromMemory) {
@@ -50,10 +50,15 @@ func (w *writer) commit(ctx context.Context, group []*request) []*request {
 			}
 		}
 		unknown := fault.Is(err, fault.Unknown)
-		if !unknown && (errors.Is(err, errMoved) || errors.Is(err, chain.ErrSwept)) || unknown && bug.In(bug.BlindRetry) {
+		moved := !unknown && (errors.Is(err, errMoved) || errors.Is(err, chain.ErrSwept)) || unknown && bug.In(bug.BlindRetry)
+		if moved && starts < pinTries {
+			starts++
 			if err = w.startOver(ctx); err == nil {
 				continue
 			}
+		}
+		if errors.Is(err, errMoved) {
+			err = restless(w.instance, err)
 		}
 		if err != nil {
 			w.st = nil
@@ -87,21 +92,40 @@ func (w *writer) prepare(ctx context.Context, group []*request) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.st, w.skew = st, st.base.seen.At.Sub(st.base.looked)
+		w.st = st
+		w.compare(st.base.seen.At, st.base.looked)
 	}
-	if chain.Elapsed(w.st.base.looked, w.log.now()) >= chain.Fresh {
+	// One that seems wrong is compared again: the answer may have been slow, or the
+	// clock set right since.
+	if chain.Elapsed(w.st.base.looked, w.log.now()) >= chain.Fresh || w.jumped() || w.skew.Abs() > MaxSkew {
 		if err := w.st.refresh(ctx); err != nil {
 			return nil, err
 		}
 		if err := w.st.catchUp(ctx); err != nil {
 			return nil, err
 		}
-		w.skew = w.st.base.seen.At.Sub(w.st.base.looked)
+		w.compare(w.st.base.seen.At, w.st.base.looked)
 	}
-	if w.skew.Abs() > MaxSkew {
-		return nil, fault.New(fault.Unavailable, "this machine's clock is %v off the store's, more than %v: set it right", w.skew.Abs().Round(time.Second), MaxSkew)
+	now := w.log.now()
+	if w.skew.Abs() > MaxSkew && !bug.In(bug.WrongClock) {
+		const form = "2006-01-02T15:04:05Z"
+		return nil, fault.New(fault.Unavailable, "this machine's clock says %s and the store's %s: they must not differ by more than %v: set the clock right",
+			now.UTC().Format(form), now.Add(w.skew).UTC().Format(form), MaxSkew)
 	}
-	return w.st.plan(ctx, group, w.log.now())
+	return w.st.plan(ctx, group, now)
+}
+
+// compare notes how far the store's clock is ahead of ours.
+func (w *writer) compare(theirs, ours time.Time) {
+	w.skew, w.compared = theirs.Sub(ours), ours
+}
+
+// jumped reports whether our clock has to be compared with the store's anew: it
+// shows that long after the last time, or before it, which can be a jump of it.
+// One commit with a time of a clock that is days ahead would make the shard
+// forget idempotency keys, since no commit's time is before that.
+func (w *writer) jumped() bool {
+	return w.log.now().Round(0).Sub(w.compared.Round(0)).Abs() > MaxSkew
 }
 
 // refuse answers the requests of a plan that write nothing.
@@ -138,7 +162,7 @@ func (w *writer) replay(ctx context.Context, k snapshot.Key) outcome {
 		return outcome{err: err}
 	}
 	if int(k.Ordinal+k.Count) > len(events) {
-		return outcome{err: fault.New(fault.Corrupt, "commit %d of shard %d ends before its idempotency keys do", c.Position, c.Shard)}
+		return outcome{err: fault.New(fault.Corrupt, "%s ends before its idempotency keys do", c.Key)}
 	}
 	return outcome{events: events[k.Ordinal : k.Ordinal+k.Count], position: k.Position, replayed: true}
 }
@@ -148,7 +172,8 @@ func (w *writer) replay(ctx context.Context, k snapshot.Key) outcome {
 // is, that is learned.
 func (w *writer) store(ctx context.Context, p *plan) (won bool, failed error) {
 	st := w.st
-	c := &Commit{Shard: w.shard, Position: st.end + 1, ID: uuid.NewString(), Time: p.time, Generation: p.members[0].generation, Drop: p.members[0].drop, Erase: p.members[0].erase, Keys: p.keys}
+	key, first := layout.Commit(w.instance, w.shard, st.end+1), p.members[0]
+	c := &Commit{Key: key, Shard: w.shard, Position: st.end + 1, ID: uuid.NewString(), Time: p.time, Generation: first.generation, Drop: first.drop, Erase: first.erase, Keys: p.keys}
 	body, err := c.encode(p.events)
 	if err != nil {
 		return false, err
@@ -158,7 +183,6 @@ func (w *writer) store(ctx context.Context, p *plan) (won bool, failed error) {
 		defer func() { won, failed, w.st = true, nil, nil }()
 		p.members = nil
 	}
-	key := layout.Commit(w.instance, w.shard, c.Position)
 	res, err := chain.Slot{Store: w.log.store, Key: key, WriterID: writerID}.Try(ctx, c.ID, body)
 	if err != nil {
 		return false, err
@@ -168,15 +192,22 @@ func (w *writer) store(ctx context.Context, p *plan) (won bool, failed error) {
 			return false, err
 		}
 	}
+	if !res.Won && res.Body == nil && bug.In(bug.ConflictIsTaken) {
+		st.end++
+		return false, nil
+	}
 	if !res.Won {
-		winner, err := decode(res.Body, w.shard, c.Position)
+		winner, err := decodeAt(key, res.Body, w.shard, c.Position)
 		if err != nil {
-			return false, fault.Wrap(err, "%s", key)
+			return false, err
 		}
 		w.log.cache.put(key, winner, len(res.Body))
-		return false, st.learn(winner)
+		if err := st.learn(winner); err != nil {
+			return false, err
+		}
+		return false, st.catchUp(ctx) // whoever lost once may be far behind
 	}
-	w.skew = res.StoreTime.Sub(w.log.now())
+	w.compare(res.StoreTime, w.log.now())
 	if own, err := decode(body, w.shard, c.Position); err == nil {
 		w.log.cache.put(key, own, len(body))
 	}
@@ -208,6 +239,7 @@ func (w *writer) stillAhead(ctx context.Context, position int64, won bool) error
 	case base.snap.ShardState(w.shard).Folded < position:
 		w.st.base, w.st.folded = base, base.snap.ShardState(w.shard)
 		w.st.void = w.st.folded.Generation < w.st.dropped
+		w.compare(base.seen.At, base.looked) // our clock may have stood still, too
 		return nil
 	case won:
 		return fault.New(fault.Unknown, "the commit was written so late that it may be without effect")

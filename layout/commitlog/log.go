@@ -48,6 +48,7 @@ type Log struct {
 	snapshots map[string]*seenSnapshot
 	ends      map[shardOf]int64 // last position known to be written, by whomever
 	backlog   map[string]*Backlog
+	feeds     map[string]*Feed // by instance: of its newest life
 }
 
 // shardOf names a shard of an instance.
@@ -68,7 +69,16 @@ func Open(s store.Store) *Log {
 	return &Log{
 		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), now: time.Now, queue: queueBytes,
 		writers: map[shardOf]*writer{}, snapshots: map[string]*seenSnapshot{}, ends: map[shardOf]int64{}, backlog: map[string]*Backlog{},
+		feeds: map[string]*Feed{},
 	}
+}
+
+// OpenWithClock is [Open] for a process whose clock is now: wrong ones are tried
+// out that way.
+func OpenWithClock(s store.Store, now func() time.Time) *Log {
+	l := Open(s)
+	l.now = now
+	return l
 }
 
 // Store returns the bucket that the log lies in.
@@ -110,13 +120,17 @@ func (l *Log) newest(ctx context.Context, instance string, maxAge time.Duration)
 	l.mu.Lock()
 	known := l.snapshots[instance]
 	l.mu.Unlock()
-	if known != nil && chain.Elapsed(known.looked, l.now()) < maxAge {
+	if known != nil && maxAge > 0 && chain.Elapsed(known.looked, l.now()) < maxAge {
 		return known, nil
 	}
 	table := l.Table(instance)
 	for {
 		looked := l.now()
-		seen, err := table.Look(ctx)
+		var number int64
+		if known != nil {
+			number = known.seen.Number
+		}
+		seen, err := table.LookFrom(ctx, number)
 		if err != nil {
 			return nil, err
 		}
@@ -124,8 +138,11 @@ func (l *Log) newest(ctx context.Context, instance string, maxAge time.Duration)
 		if known != nil && known.seen.Number == seen.Number {
 			next.snap = known.snap
 		} else if next.snap, err = table.Read(ctx, seen.Number); err != nil {
-			if fault.Is(err, fault.NotFound) && ctx.Err() == nil {
-				continue // we slept for longer than the grace between the two requests
+			if fault.Is(err, fault.NotFound) { // we slept for longer than the grace between the two requests
+				if ctx.Err() == nil {
+					continue
+				}
+				err = fault.New(fault.Unavailable, "snapshot %d of %s was replaced and swept before it was read", seen.Number, instance)
 			}
 			return nil, err
 		}
@@ -164,7 +181,7 @@ func (l *Log) commit(ctx context.Context, instance string, shard int, position i
 		return c.(*Commit), nil
 	}
 	c, at, err := l.read(ctx, key, shard, position)
-	if err == nil && chain.Stale(seen, at) && !bug.In(bug.TrustSlowReader) {
+	if err == nil && chain.Stale(seen, at) && !trusting() {
 		return nil, errMoved
 	}
 	if err == nil {
@@ -179,8 +196,8 @@ func (l *Log) read(ctx context.Context, key string, shard int, position int64) (
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	c, err := decode(body, shard, position)
-	return c, o.StoreTime, fault.Wrap(err, "%s", key)
+	c, err := decodeAt(key, body, shard, position)
+	return c, o.StoreTime, err
 }
 
 // erasure returns the commit of an erasure that a view knows of. It is kept as
@@ -197,8 +214,12 @@ func (l *Log) erasure(ctx context.Context, instance string, shard int, position 
 	return c, gone(err)
 }
 
-// commits returns the commits of the positions from … to, which must all exist,
-// as [Log.commit] does.
+// trusting reports whether a mistake is to be made by which what was read late
+// counts.
+func trusting() bool { return bug.In(bug.TrustSlowReader) || bug.In(bug.HoleInTail) }
+
+// commits returns the commits of the positions from … to, as [Log.commit] does,
+// and errMoved when one does not exist.
 func (l *Log) commits(ctx context.Context, instance string, shard int, from, to int64, seen time.Time) ([]*Commit, error) {
 	out := make([]*Commit, max(0, to-from+1))
 	group, ctx := errgroup.WithContext(ctx)
@@ -206,6 +227,9 @@ func (l *Log) commits(ctx context.Context, instance string, shard int, from, to 
 	for i := range out {
 		group.Go(func() (err error) {
 			out[i], err = l.commit(ctx, instance, shard, from+int64(i), seen)
+			if fault.Is(err, fault.NotFound) && !bug.In(bug.HoleInTail) {
+				err = missing(layout.Commit(instance, shard, from+int64(i)))
+			}
 			return err
 		})
 	}
@@ -220,7 +244,7 @@ func run[T snapshot.Head | snapshot.Key](ctx context.Context, l *Log, r snapshot
 	}
 	entries, err := snapshot.ReadRun[T](ctx, l.store, r)
 	if fault.Is(err, fault.NotFound) {
-		return nil, errMoved
+		return nil, missing(r.Key)
 	}
 	if err != nil {
 		return nil, err
@@ -230,12 +254,16 @@ func run[T snapshot.Head | snapshot.Key](ctx context.Context, l *Log, r snapshot
 	return entries, nil
 }
 
-// reached notes that a position of a shard's log is written.
+// reached notes that a position of a shard's log is written, and tells those who
+// follow it.
 func (l *Log) reached(instance string, shard int, position int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := shardOf{instance, shard}
 	l.ends[s] = max(l.ends[s], position)
+	if f := l.feeds[instance]; f != nil {
+		f.reach(shard, position)
+	}
 }
 
 // forget drops what is known of a shard's end: it did not fit what was found.

@@ -58,16 +58,21 @@ func (m *Mask) Apply(events []event.Event) []event.Event {
 	return left
 }
 
-// Erasures returns the erasures of a shard that the view knows of: those of its
-// snapshot, and of its tail. For a view of a cursor these are the ones of now:
-// what is erased is erased on every page.
+// Erasures returns the erasures of a shard that the view knows of and that are not
+// carried out yet to the last byte: those of its snapshot, and of its tail. For a
+// view of a cursor these are the ones of now: what is erased is erased on every
+// page.
 func (v *View) Erasures(shard int) []snapshot.Erasure {
 	if v.erased != nil {
 		v = v.erased
 	}
 	var list []snapshot.Erasure
 	if v.dropped[shard] == 0 {
-		list = append(list, v.snap.ShardState(shard).Erasures...)
+		for _, e := range v.snap.ShardState(shard).Erasures {
+			if e.Gone == 0 {
+				list = append(list, e)
+			}
+		}
 	}
 	for _, c := range v.tails[shard] {
 		switch {
@@ -86,11 +91,15 @@ func (c *Commit) Order() snapshot.Erasure {
 }
 
 // FileMask returns what is erased of a data file and still lies in it, nil for
-// nothing: what its bounds show that it cannot hold is left out. It costs one
-// request for each redaction whose commit is not in memory.
+// nothing: what its bounds show that it cannot hold is left out, and what no file
+// of the table holds any more. It costs one request for each redaction whose
+// commit is not in memory.
 func (v *View) FileMask(ctx context.Context, f snapshot.File) (*Mask, error) {
 	var open []snapshot.Erasure
 	for _, e := range v.Erasures(f.Shard) {
+		if e.Rewritten != 0 && v.erased == nil { // the view's own files were rewritten before
+			continue
+		}
 		if e.Position > f.ErasedTo && f.MinPosition < e.Position && (e.Stream == "" || f.MinStream <= e.Stream && e.Stream <= f.MaxStream) {
 			open = append(open, e)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
@@ -34,8 +35,11 @@ type refusal struct {
 // those that go ahead. It changes nothing but the state's memory of heads.
 func (st *state) plan(ctx context.Context, group []*request, now time.Time) (*plan, error) {
 	p := &plan{time: max(st.time, event.ToMicros(now)), heads: map[string]int64{}}
+	if bug.In(bug.OwnTime) {
+		p.time = event.ToMicros(now)
+	}
 	for _, r := range group {
-		if chain.Elapsed(r.arrived, now) > requestTime {
+		if chain.Elapsed(r.arrived, now) > requestTime && !bug.In(bug.SleptRequest) {
 			p.refused = append(p.refused, refusal{request: r, err: fault.New(fault.Unavailable, "the append was not written within %v", requestTime)})
 			continue
 		}
@@ -65,7 +69,7 @@ const (
 
 // judge checks a request against the state and what the plan moves already.
 func (st *state) judge(ctx context.Context, p *plan, r *request) (verdict, error) {
-	if r.generation <= st.dropped {
+	if r.generation <= st.dropped && !bug.In(bug.EarlierLife) {
 		err := fault.New(fault.NotFound, "%w", errDropped)
 		if r.drop {
 			err = nil // dropped already: done
@@ -80,7 +84,7 @@ func (st *state) judge(ctx context.Context, p *plan, r *request) (verdict, error
 		}
 		if used {
 			ref := refusal{request: r, replay: &k}
-			if k.Hash != r.batch.Hash {
+			if k.Hash != r.batch.Hash && !bug.In(bug.OtherBody) {
 				ref = refusal{request: r, err: fault.New(fault.Invalid, "%w", ErrKeyReused)}
 			}
 			p.refused = append(p.refused, ref)

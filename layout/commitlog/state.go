@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/firnlog/firn/internal/bug"
+	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
@@ -25,9 +26,10 @@ const KeyLife = 24*time.Hour + 2*MaxSkew
 const MaxSkew = 15 * time.Minute
 
 // guess is how many positions behind the folded one are asked for at once when
-// nothing is known: a tail of up to 16 commits, and the hole behind it, take a cold
-// append one round trip.
-const guess = 17
+// nothing is known: a tail of up to 16 commits, and two free positions behind it,
+// take a cold append one round trip. One free position alone may be the hole that
+// a lost commit left.
+const guess = 18
 
 // maxHeads bounds the streams whose heads a shard's state keeps in memory.
 const maxHeads = 1 << 20
@@ -50,8 +52,8 @@ type state struct {
 }
 
 // cold builds a shard's state from the bucket: the newest snapshot, then in one
-// round trip the runs and the next positions of the log, and as many more of
-// these as there are.
+// round trip the runs and the next positions of the log, and where these are not
+// the end for sure, a list of the others and these at once.
 func (l *Log) cold(ctx context.Context, instance string, shard int, withKeys bool) (*state, error) {
 	base, err := l.newest(ctx, instance, chain.Fresh)
 	if err != nil {
@@ -59,30 +61,38 @@ func (l *Log) cold(ctx context.Context, instance string, shard int, withKeys boo
 	}
 	st := &state{log: l, instance: instance, shard: shard, heads: map[string]*int64{}, keys: map[string]snapshot.Key{}}
 	st.stand(base)
-	next := make([]*Commit, guess)
 	group, gctx := errgroup.WithContext(ctx)
-	for i := range next {
-		group.Go(func() (err error) {
-			next[i], err = l.commit(gctx, instance, shard, st.end+1+int64(i), base.seen.At)
-			if fault.Is(err, fault.NotFound) {
-				err = nil // behind the log's end, for all that is known
-			}
-			return err
-		})
-	}
-	group.Go(func() error { return st.prefetch(gctx, withKeys) })
+	group.Go(func() (err error) {
+		_, err = st.next(gctx, guess)
+		return err
+	})
+	group.Go(func() error { return base.prefetch(gctx, l, shard, withKeys) })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for _, c := range next {
-		if c == nil { // what is found behind a hole was written after we asked for the hole
-			return st, nil
-		}
+	if st.end < st.folded.Folded+guess-1 {
+		return st, nil
+	}
+	return st, st.learnRest(ctx)
+}
+
+// learnRest learns every commit behind the end as the log lists them, so that
+// one that is missing among them is not taken for the log's end.
+func (st *state) learnRest(ctx context.Context) error {
+	end, err := st.log.end(ctx, st.instance, st.shard, st.base)
+	if err != nil {
+		return err
+	}
+	commits, err := st.log.commits(ctx, st.instance, st.shard, st.end+1, end, st.base.seen.At)
+	if err != nil {
+		return err
+	}
+	for _, c := range commits {
 		if err := st.learn(c); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return st, st.catchUp(ctx)
+	return nil
 }
 
 // stand sets the state to that of a snapshot.
@@ -91,34 +101,72 @@ func (st *state) stand(base *seenSnapshot) {
 	st.void, st.end, st.time, st.dropped = false, st.folded.Folded, st.folded.Time, st.folded.Generation
 }
 
-// prefetch brings the snapshot's runs into memory.
-func (st *state) prefetch(ctx context.Context, withKeys bool) error {
+// prefetch brings a shard's runs into memory.
+func (base *seenSnapshot) prefetch(ctx context.Context, l *Log, shard int, withKeys bool) error {
+	st := base.snap.ShardState(shard)
 	group, ctx := errgroup.WithContext(ctx)
-	for _, r := range st.folded.Heads {
-		group.Go(func() error { _, err := run[snapshot.Head](ctx, st.log, r); return err })
+	for _, r := range st.Heads {
+		group.Go(func() error { _, err := run[snapshot.Head](ctx, l, r); return err })
 	}
 	if withKeys {
-		for _, r := range st.folded.Keys {
-			group.Go(func() error { _, err := run[snapshot.Key](ctx, st.log, r); return err })
+		for _, r := range st.Keys {
+			group.Go(func() error { _, err := run[snapshot.Key](ctx, l, r); return err })
 		}
 	}
 	return group.Wait()
 }
 
-// catchUp learns every commit behind the end, one request each and one more.
+// catchUp learns every commit behind the end. It asks for one, and as long as
+// there are more for twice as many at once, so that it takes few round trips to
+// learn what many others wrote meanwhile, and one request when there is nothing.
 func (st *state) catchUp(ctx context.Context) error {
-	for {
-		c, err := st.log.commit(ctx, st.instance, st.shard, st.end+1, st.base.seen.At)
-		if fault.Is(err, fault.NotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := st.learn(c); err != nil {
+	for n := 1; ; n = min(2*n, 16) {
+		if whole, err := st.next(ctx, n); err != nil || !whole {
 			return err
 		}
 	}
+}
+
+// next asks for the n positions behind the end at once, and learns what is there
+// up to the first hole. It reports whether there may be more.
+func (st *state) next(ctx context.Context, n int) (whole bool, err error) {
+	found := make([]*Commit, n)
+	group, gctx := errgroup.WithContext(ctx)
+	for i := range found {
+		group.Go(func() (err error) {
+			found[i], err = st.log.commit(gctx, st.instance, st.shard, st.end+1+int64(i), st.base.seen.At)
+			if fault.Is(err, fault.NotFound) {
+				err = nil // behind the log's end, for all that is known
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return false, err
+	}
+	for i, c := range found {
+		if c == nil {
+			return st.behind(ctx, found[i+1:])
+		}
+		if err := st.learn(c); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// behind looks again at the hole behind the end, if commits were found behind it.
+// These were written after the hole was asked for, and what is in it before them;
+// else it is lost, and must not be written to.
+func (st *state) behind(ctx context.Context, found []*Commit) (more bool, err error) {
+	if !slices.ContainsFunc(found, func(c *Commit) bool { return c != nil }) {
+		return false, nil
+	}
+	_, err = st.log.commit(ctx, st.instance, st.shard, st.end+1, st.base.seen.At)
+	if fault.Is(err, fault.NotFound) {
+		err = missing(layout.Commit(st.instance, st.shard, st.end+1))
+	}
+	return true, err
 }
 
 // learn takes in the commit at the position behind the end.
@@ -147,17 +195,18 @@ func (st *state) learn(c *Commit) error {
 }
 
 // refresh looks up the newest snapshot. Where that has folded more than is
-// known, it begins again from there; the log behind it is learned as usual.
+// known, it begins again from there.
 func (st *state) refresh(ctx context.Context) error {
 	base, err := st.log.newest(ctx, st.instance, 0)
 	if err != nil {
 		return err
 	}
 	if base.snap.ShardState(st.shard).Folded > st.end {
-		clear(st.heads)
-		clear(st.keys)
-		st.stand(base)
-		return nil
+		again, err := st.log.cold(ctx, st.instance, st.shard, false)
+		if err == nil {
+			*st = *again
+		}
+		return err
 	}
 	st.base, st.folded = base, base.snap.ShardState(st.shard)
 	st.void = st.folded.Generation < st.dropped

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,6 +38,7 @@ type View struct {
 	Tail []*Commit
 
 	log     *Log
+	began   time.Time // by the process's clock, when it was pinned
 	snap    *snapshot.Snapshot
 	tails   [][]*Commit // by shard: every commit of the tail
 	dropped []int64     // by shard: the generation that the tail drops, 0 for none
@@ -47,7 +49,18 @@ type View struct {
 // compactor has passed by, and the view must be pinned anew.
 var errMoved = errors.New("the log has moved on")
 
-// pinTries bounds how often a view is pinned anew. Each time, a compactor must
+// missingError is errMoved about an object that is not there. To who looks again
+// and still misses it, it is lost.
+type missingError struct{ key string }
+
+func (e *missingError) Error() string { return e.key + " is missing" }
+
+func (e *missingError) Is(target error) bool { return target == errMoved }
+
+// missing returns a missingError of kind Corrupt.
+func missing(key string) error { return fault.New(fault.Corrupt, "%w", &missingError{key}) }
+
+// pinTries bounds how often a view is pinned anew, or a writer starts over. Each time, a compactor must
 // have folded and swept, which takes it longer than the grace.
 const pinTries = 5
 
@@ -65,6 +78,7 @@ func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
 		return nil, err
 	}
 	maxAge := chain.Fresh
+	var last error
 	for range pinTries {
 		if l.unfolded(inst.ID, inst.Shards) > manyUnfolded {
 			maxAge = min(maxAge, time.Second)
@@ -74,7 +88,7 @@ func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
 			return nil, err
 		}
 		v, err := l.pin(ctx, inst, base)
-		if err == nil && v.outlived() {
+		if err == nil && v.outlived() && !bug.In(bug.EarlierSettings) {
 			// The instance was deleted since it was looked up, and perhaps made
 			// again, with other shards.
 			if inst, err = l.freshInstance(ctx, inst.ID); err != nil {
@@ -85,9 +99,9 @@ func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
 		if !errors.Is(err, errMoved) {
 			return v, err
 		}
-		maxAge = 0
+		maxAge, last = 0, err
 	}
-	return nil, fault.New(fault.Unavailable, "instance %s changes faster than it can be read", inst.ID)
+	return nil, restless(inst.ID, last)
 }
 
 // outlived reports whether a shard bears the drop of the instance's own
@@ -103,23 +117,31 @@ func (v *View) outlived() bool {
 
 // PinNewest is [Log.Pin] for an instance in any state, with settings and a
 // snapshot that are the newest now, and what was seen of the snapshots' chain:
-// where a compactor starts.
+// where a compactor starts. What is hidden goes by the store's time, so that no
+// wrong clock makes a compactor delete early.
 func (l *Log) PinNewest(ctx context.Context, id string) (*View, chain.Seen, error) {
-	inst, err := l.catalog.Get(ctx, id, 0)
-	if err != nil {
-		return nil, chain.Seen{}, err
-	}
+	var last error
 	for range pinTries {
-		base, err := l.newest(ctx, inst.ID, 0)
+		base, err := l.newest(ctx, id, 0)
+		if err != nil {
+			return nil, chain.Seen{}, err
+		}
+		// The settings are looked up behind the snapshot, so that they are never of
+		// an earlier life than its files, and say what was hidden when it was seen.
+		inst, err := l.catalog.Get(ctx, id, 0)
 		if err != nil {
 			return nil, chain.Seen{}, err
 		}
 		v, err := l.pin(ctx, inst, base)
-		if !errors.Is(err, errMoved) {
-			return v, base.seen, err
+		if last = err; errors.Is(err, errMoved) {
+			continue
 		}
+		if err == nil && !bug.In(bug.ExpireByOwn) {
+			v.HiddenBefore = inst.HiddenBefore(event.ToMicros(base.seen.At))
+		}
+		return v, base.seen, err
 	}
-	return nil, chain.Seen{}, fault.New(fault.Unavailable, "instance %s changes faster than it can be read", inst.ID)
+	return nil, chain.Seen{}, restless(id, last)
 }
 
 // unfolded returns how many commits are known behind the known snapshot.
@@ -163,7 +185,7 @@ func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot
 
 func (l *Log) view(inst catalog.Instance, snap *snapshot.Snapshot, now event.Micros) *View {
 	return &View{
-		Instance: inst, log: l, snap: snap, dropped: make([]int64, inst.Shards), HiddenBefore: inst.HiddenBefore(now),
+		Instance: inst, log: l, began: l.now(), snap: snap, dropped: make([]int64, inst.Shards), HiddenBefore: inst.HiddenBefore(now),
 		Point: Point{Generation: inst.Generation, Snapshot: snap.Number, Now: now},
 	}
 }
@@ -195,12 +217,15 @@ func (l *Log) end(ctx context.Context, instance string, shard int, base *seenSna
 	l.mu.Lock()
 	end := max(l.ends[shardOf{instance, shard}], base.snap.ShardState(shard).Folded)
 	l.mu.Unlock()
+	if end > 0 && bug.In(bug.ViewFromMemory) {
+		return end, nil
+	}
 	for {
 		page, err := l.store.List(ctx, store.ListOptions{Prefix: layout.Log(instance, shard), StartAfter: layout.Commit(instance, shard, end)})
 		if err != nil {
 			return 0, fault.Wrap(err, "looking up the log of %s", instance)
 		}
-		if chain.Stale(base.seen.At, page.StoreTime) && !bug.In(bug.TrustSlowReader) {
+		if chain.Stale(base.seen.At, page.StoreTime) && !trusting() {
 			l.forget(instance, shard)
 			return 0, errMoved
 		}
@@ -209,9 +234,9 @@ func (l *Log) end(ctx context.Context, instance string, shard int, base *seenSna
 			if !ok {
 				return 0, fault.New(fault.Corrupt, "%s is no key of a log", o.Key)
 			}
-			if n != end+1 {
+			if n != end+1 && !bug.In(bug.HoleInTail) {
 				l.forget(instance, shard)
-				return 0, errMoved
+				return 0, missing(layout.Commit(instance, shard, end+1))
 			}
 			end = n
 		}
@@ -224,10 +249,25 @@ func (l *Log) end(ctx context.Context, instance string, shard int, base *seenSna
 
 // tail reads the commits behind a folded position. errMoved when one is gone.
 func (l *Log) tail(ctx context.Context, instance string, st snapshot.Shard, end int64, seen time.Time) ([]*Commit, error) {
-	commits, err := l.commits(ctx, instance, st.Shard, st.Folded+1, end, seen)
-	if fault.Is(err, fault.NotFound) {
+	first := st.Folded + 1
+	if bug.In(bug.CountedTwice) {
+		first = max(1, st.Folded)
+	}
+	commits, err := l.commits(ctx, instance, st.Shard, first, end, seen)
+	if bug.In(bug.HoleInTail) {
+		commits = slices.DeleteFunc(commits, func(c *Commit) bool { return c == nil })
+	}
+	if errors.Is(err, errMoved) {
 		l.forget(instance, st.Shard)
-		return nil, errMoved
 	}
 	return commits, err
+}
+
+// restless is the error of who looked again and again: that of an object that
+// is missing, or that there is no rest.
+func restless(instance string, err error) error {
+	if fault.Is(err, fault.Corrupt) {
+		return err
+	}
+	return fault.New(fault.Unavailable, "instance %s changes faster than it can be read", instance)
 }

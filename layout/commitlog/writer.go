@@ -42,8 +42,9 @@ type writer struct {
 	running bool
 
 	// The goroutine's own:
-	st   *state        // nil when nothing is known
-	skew time.Duration // how far the store's clock was ahead of ours, last
+	st       *state        // nil when nothing is known
+	skew     time.Duration // how far the store's clock was ahead of ours
+	compared time.Time     // when they were compared last, by ours
 }
 
 // request is one shard's part of a batch on its way.

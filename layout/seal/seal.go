@@ -57,6 +57,16 @@ func place(body []byte) int {
 	return at + len(marker)
 }
 
+// At checks that the object found at key is the one that belongs there, by the
+// key that it bears under its seal: what stands in another's place is whole, and
+// as wrong as what is damaged. The error is of kind Corrupt.
+func At(key, own string) error {
+	if own != key {
+		return fault.New(fault.Corrupt, "%s: the object there bears the key %q: it belongs elsewhere", key, own)
+	}
+	return nil
+}
+
 // sum returns the checksum of body with the digits at the place taken as zeros.
 func sum(body []byte, at int) []byte {
 	h := xxhash.New()

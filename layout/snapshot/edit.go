@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/event"
 )
@@ -40,7 +41,8 @@ func (t Table) Apply(ctx context.Context, base *Snapshot, e Edit) (*Snapshot, bo
 		next.Dropped = append(next.Dropped, gone(se.From.Heads, se.To.Heads)...)
 		next.Dropped = append(next.Dropped, gone(se.From.Keys, se.To.Keys)...)
 		for _, e := range se.From.Erasures {
-			if !slices.ContainsFunc(se.To.Erasures, func(o Erasure) bool { return o.Position == e.Position }) {
+			stays := func(o Erasure) bool { return o.Position == e.Position && o.Gone == 0 }
+			if e.Gone == 0 && !slices.ContainsFunc(se.To.Erasures, stays) {
 				next.Dropped = append(next.Dropped, layout.Commit(t.Instance, se.To.Shard, e.Position))
 			}
 		}
@@ -68,7 +70,7 @@ func (t Table) Apply(ctx context.Context, base *Snapshot, e Edit) (*Snapshot, bo
 		delete(add, d.Day)
 		delete(remove, d.Day)
 	}
-	if len(remove) > 0 {
+	if len(remove) > 0 && !bug.In(bug.EditUnchecked) {
 		return nil, false, nil
 	}
 	for day, files := range add {
@@ -85,6 +87,10 @@ func (t Table) Apply(ctx context.Context, base *Snapshot, e Edit) (*Snapshot, bo
 func (s *Snapshot) replaceShard(se ShardEdit) bool {
 	for i := range s.Shards {
 		if s.Shards[i].Shard == se.To.Shard {
+			if bug.In(bug.EditUnchecked) {
+				s.Shards[i] = se.To
+				return true
+			}
 			if s.Shards[i].Folded != se.From.Folded || !slices.Equal(s.Shards[i].Heads, se.From.Heads) || !slices.Equal(s.Shards[i].Keys, se.From.Keys) ||
 				!slices.Equal(s.Shards[i].Erasures, se.From.Erasures) {
 				return false
@@ -145,7 +151,7 @@ func without(files, remove []File) ([]File, bool) {
 		}
 		kept = append(kept, f)
 	}
-	return kept, len(keys) == 0
+	return kept, len(keys) == 0 || bug.In(bug.EditUnchecked)
 }
 
 // summary returns the day's entry for its files.

@@ -57,12 +57,12 @@ func longest(days []Day) *Day {
 // moveOut stores the day's files as a manifest. The day's own slice is left
 // alone, since other snapshots in memory share it.
 func (t Table) moveOut(ctx context.Context, d *Day) error {
-	body, err := json.Marshal(Manifest{Format: Format, Day: d.Day, Files: d.Files, Seal: seal.Blank})
+	key := layout.NewManifest(t.Instance)
+	body, err := json.Marshal(Manifest{Format: Format, Key: key, Day: d.Day, Files: d.Files, Seal: seal.Blank})
 	if err != nil {
 		return err
 	}
 	seal.Seal(body)
-	key := layout.NewManifest(t.Instance)
 	if _, err := t.Store.Put(ctx, key, bytes.NewReader(body), store.Always); err != nil {
 		return fault.Wrap(err, "storing a manifest")
 	}

@@ -32,12 +32,16 @@ type Key struct {
 	Time     event.Micros `parquet:"time"`     // of the commit
 }
 
-// EncodeRun returns the sealed Parquet file of sorted entries.
-func EncodeRun[T Head | Key](entries []T) ([]byte, error) {
+// metaKey is the footer's key for the run's own key in the bucket.
+const metaKey = "firn.key"
+
+// EncodeRun returns the sealed Parquet file of sorted entries that is to stand at
+// key.
+func EncodeRun[T Head | Key](key string, entries []T) ([]byte, error) {
 	var buf bytes.Buffer
 	w := parquet.NewGenericWriter[T](&buf, parquet.CreatedBy("firn", "1", ""),
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
-		parquet.KeyValueMetadata("firn.format", "1"), parquet.KeyValueMetadata("firn.~seal", seal.Blank))
+		parquet.KeyValueMetadata("firn.format", "1"), parquet.KeyValueMetadata(metaKey, key), parquet.KeyValueMetadata("firn.~seal", seal.Blank))
 	if _, err := w.Write(entries); err != nil {
 		return nil, err
 	}
@@ -54,20 +58,29 @@ func ReadRun[T Head | Key](ctx context.Context, s store.Store, r Run) ([]T, erro
 	if err != nil {
 		return nil, err
 	}
-	entries, err := decodeRun[T](body)
-	return entries, fault.Wrap(err, "%s", r.Key)
+	entries, own, err := decodeRun[T](body)
+	if err != nil {
+		return nil, fault.Wrap(err, "%s", r.Key)
+	}
+	return entries, seal.At(r.Key, own)
 }
 
-func decodeRun[T Head | Key](body []byte) ([]T, error) {
+// decodeRun returns the entries of a run and the key that it bears.
+func decodeRun[T Head | Key](body []byte) (entries []T, own string, err error) {
 	if err := seal.Check(body); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	r := parquet.NewGenericReader[T](bytes.NewReader(body))
+	f, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		return nil, "", fault.New(fault.Corrupt, "the run cannot be read: %w", err)
+	}
+	own, _ = f.Lookup(metaKey)
+	r := parquet.NewGenericReader[T](f)
 	defer r.Close()
-	entries := make([]T, r.NumRows())
+	entries = make([]T, r.NumRows())
 	n, err := r.Read(entries)
 	if err != nil && !errors.Is(err, io.EOF) || n != len(entries) {
-		return nil, fault.New(fault.Corrupt, "the run holds %d of %d entries: %w", n, len(entries), err)
+		return nil, "", fault.New(fault.Corrupt, "the run holds %d of %d entries: %w", n, len(entries), err)
 	}
-	return entries, nil
+	return entries, own, nil
 }

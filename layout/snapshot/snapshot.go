@@ -15,6 +15,7 @@ const Format = 1
 // Snapshot is one state of an instance's table. Snapshots are never changed.
 type Snapshot struct {
 	Format  int          `json:"format"`
+	Key     string       `json:"key"`    // its own
 	Number  int64        `json:"number"` // 1, 2, 3, …; the state without a snapshot is number 0
 	ID      string       `json:"id"`     // of the writer's attempt
 	Time    event.Micros `json:"time"`   // by the writer's clock, for people
@@ -32,12 +33,12 @@ type Shard struct {
 	Generation int64        `json:"generation,omitempty"` // the highest generation whose drop commit is folded
 	Heads      []Run        `json:"heads,omitempty"`      // newest first: an earlier run's entry wins
 	Keys       []Run        `json:"keys,omitempty"`       // likewise
-	Erasures   []Erasure    `json:"erasures,omitempty"`   // by position, those whose events may still lie in objects that can be read
+	Erasures   []Erasure    `json:"erasures,omitempty"`   // by position, until some weeks after they are Gone
 }
 
 // Erasure is an order to forget events of one shard that were appended before
 // it. It lies in the log as a commit, which stays there as long as a snapshot
-// names the erasure.
+// names the erasure as one that is not Gone.
 type Erasure struct {
 	ID       string       `json:"id"`
 	Position int64        `json:"position"` // of its commit: it concerns events at lower ones
@@ -49,6 +50,11 @@ type Erasure struct {
 	// before that. Files that were dropped before are readable by cursors, and
 	// are swept, for the grace after it.
 	Rewritten event.Micros `json:"rewritten,omitempty"`
+	// Gone is when the sweeper had deleted the last object with its events, in
+	// store time; 0 before that. The entry then only tells of what was done, for
+	// some weeks, and Hash stands in the place of Stream.
+	Gone event.Micros `json:"gone,omitempty"`
+	Hash string       `json:"hash,omitempty"` // SHA-256 of the stream, 64 hex digits
 }
 
 // Run is a sorted file of heads or idempotency keys.
@@ -74,6 +80,7 @@ type Day struct {
 // Manifest lists the data files of one day.
 type Manifest struct {
 	Format int    `json:"format"`
+	Key    string `json:"key"` // its own
 	Day    string `json:"day"`
 	Files  []File `json:"files"`
 	Seal   string `json:"seal"`

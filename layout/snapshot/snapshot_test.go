@@ -159,9 +159,9 @@ func TestRunsComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	body, err := EncodeRun(heads)
+	body, err := EncodeRun("heads", heads)
 	put("heads", body, err)
-	body, err = EncodeRun(keys)
+	body, err = EncodeRun("keys", keys)
 	put("keys", body, err)
 	gotHeads, err := ReadRun[Head](t.Context(), s, Run{Key: "heads"})
 	if err != nil || !reflect.DeepEqual(gotHeads, heads) {
@@ -170,6 +170,10 @@ func TestRunsComeBack(t *testing.T) {
 	gotKeys, err := ReadRun[Key](t.Context(), s, Run{Key: "keys"})
 	if err != nil || !reflect.DeepEqual(gotKeys, keys) {
 		t.Fatalf("%v %v", gotKeys, err)
+	}
+	put("elsewhere", body, nil)
+	if _, err := ReadRun[Key](t.Context(), s, Run{Key: "elsewhere"}); !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), "elsewhere") {
+		t.Fatalf("a run in another's place: %v", err)
 	}
 	body[len(body)/2] ^= 1
 	put("broken", body, nil)

@@ -28,6 +28,12 @@ func (t Table) chain() chain.Newest {
 // Look returns the number of the newest snapshot, 0 for none: one request.
 func (t Table) Look(ctx context.Context) (chain.Seen, error) { return t.chain().Look(ctx) }
 
+// LookFrom is Look by one who has seen a snapshot's number before. Corrupt when
+// the newest one is older than that.
+func (t Table) LookFrom(ctx context.Context, known int64) (chain.Seen, error) {
+	return t.chain().LookFrom(ctx, known)
+}
+
 // Read returns snapshot n; number 0 is the empty one. NotFound once it was
 // swept.
 func (t Table) Read(ctx context.Context, n int64) (*Snapshot, error) {
@@ -38,16 +44,21 @@ func (t Table) Read(ctx context.Context, n int64) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	key := layout.Descending(layout.Snapshots(t.Instance), n)
 	s, err := parse(body)
-	return s, fault.Wrap(err, "snapshot %d of %s", n, t.Instance)
+	if err != nil {
+		return nil, fault.Wrap(err, "%s", key)
+	}
+	return s, seal.At(key, s.Key)
 }
 
-// Commit writes next as the snapshot behind seen, after giving it its number,
+// Commit writes next as the snapshot behind seen, after giving it its key, number,
 // id, time and seal, and storing the manifests that are too large to lie in it.
 // It reports whether next won its number; a crash, or a loss, leaves manifests
 // that no snapshot names.
 func (t Table) Commit(ctx context.Context, seen chain.Seen, next *Snapshot) (bool, error) {
 	next.Format, next.Number, next.ID = Format, seen.Number+1, uuid.NewString()
+	next.Key = layout.Descending(layout.Snapshots(t.Instance), next.Number)
 	next.Time, next.Seal = event.ToMicros(time.Now()), seal.Blank
 	body, err := t.fit(ctx, next)
 	if err != nil {
@@ -77,7 +88,7 @@ func (t Table) Files(ctx context.Context, d Day) ([]File, error) {
 	if err := checkFormat(m.Format); err != nil {
 		return nil, fault.Wrap(err, "%s", d.Manifest)
 	}
-	return m.Files, nil
+	return m.Files, seal.At(d.Manifest, m.Key)
 }
 
 func parse(body []byte) (*Snapshot, error) {

@@ -242,7 +242,7 @@ func (b bucket) moveOut(id string, day int) string {
 	key := layout.NewManifest(id)
 	b.editSnapshot(id, func(s *snapshot.Snapshot) {
 		d := &s.Days[day]
-		b.putJSON(key, snapshot.Manifest{Format: 1, Day: d.Day, Files: d.Files, Seal: seal.Blank})
+		b.putJSON(key, snapshot.Manifest{Format: 1, Key: key, Day: d.Day, Files: d.Files, Seal: seal.Blank})
 		d.Manifest, d.Files = key, nil
 	})
 	return key
@@ -348,7 +348,7 @@ func (b bucket) recommit(key string, edit func(events []event.Event, meta map[st
 	f, err := segment.Decode(b.get(key))
 	b.must(err)
 	meta := map[string]string{}
-	for _, k := range []string{"firn.format", "firn.kind", "firn.id", "firn.time", "firn.generation", "firn.keys"} {
+	for _, k := range []string{"firn.format", "firn.key", "firn.kind", "firn.id", "firn.time", "firn.generation", "firn.keys"} {
 		if v := f.Meta(k); v != "" {
 			meta[k] = v
 		}

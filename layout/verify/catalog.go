@@ -15,12 +15,13 @@ import (
 // catalogState is an object of the catalog's chain as FORMAT.md describes it.
 type catalogState struct {
 	Format    int                `json:"format"`
+	Key       string             `json:"key"`
 	Number    int64              `json:"number"`
 	ID        string             `json:"id"`
 	Instances []catalog.Instance `json:"instances"`
 }
 
-func decodeCatalog(body []byte) (*catalogState, error) {
+func decodeCatalog(key string, body []byte) (*catalogState, error) {
 	if err := seal.Check(body); err != nil {
 		return nil, err
 	}
@@ -28,7 +29,13 @@ func decodeCatalog(body []byte) (*catalogState, error) {
 	if err := json.Unmarshal(body, st); err != nil {
 		return nil, fault.New(fault.Corrupt, "the object is no state of the catalog: %w", err)
 	}
-	return st, known(st.Format, catalog.Format)
+	if err := known(st.Format, catalog.Format); err != nil {
+		return nil, err
+	}
+	if err := seal.At(key, st.Key); err != nil {
+		return nil, err
+	}
+	return st, nil
 }
 
 // known refuses formats of newer programs.
@@ -66,7 +73,7 @@ func readCatalog(ctx context.Context, s store.Store, out *findings) ([]*catalogS
 		}
 		var st *catalogState
 		if err == nil {
-			st, err = decodeCatalog(body)
+			st, err = decodeCatalog(o.Key, body)
 		}
 		if err := unreadable(out, o.Key, err); err != nil {
 			return nil, err

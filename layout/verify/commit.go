@@ -19,6 +19,7 @@ import (
 // commit is an object of a log, as FORMAT.md describes it.
 type commit struct {
 	key        string
+	own        string // the key that it bears
 	shard      int
 	position   int64
 	id         string
@@ -54,7 +55,7 @@ func readCommit(ctx context.Context, s store.Store, key string, shard int, posit
 	if err := known(n, commitlog.Format); err != nil {
 		return nil, err
 	}
-	c := &commit{key: key, shard: shard, position: position, id: f.Meta("firn.id"), file: f}
+	c := &commit{key: key, own: f.Meta("firn.key"), shard: shard, position: position, id: f.Meta("firn.id"), file: f}
 	t, err1 := strconv.ParseInt(f.Meta("firn.time"), 10, 64)
 	g, err2 := strconv.ParseInt(f.Meta("firn.generation"), 10, 64)
 	c.time, c.generation = event.Micros(t), g

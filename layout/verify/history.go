@@ -90,7 +90,13 @@ func readSnapshot(ctx context.Context, s store.Store, key string) (*snapshot.Sna
 	if err := readJSON(ctx, s, key, snap); err != nil {
 		return nil, err
 	}
-	return snap, known(snap.Format, snapshot.Format)
+	if err := known(snap.Format, snapshot.Format); err != nil {
+		return nil, err
+	}
+	if err := seal.At(key, snap.Key); err != nil {
+		return nil, err
+	}
+	return snap, nil
 }
 
 // readJSON reads a sealed JSON object.

@@ -61,6 +61,9 @@ func (s *shardPass) openCommit(ctx context.Context, key string, position int64) 
 	if err != nil {
 		return nil, unreadable(s.out, key, err)
 	}
+	if c.own != key {
+		s.out.fault(Misplaced, key, "the commit says that it is %q", c.own)
+	}
 	if other, ok := s.ids[c.id]; ok {
 		s.out.fault(Duplicate, key, "the commit bears the writer's id %s, as %s does", c.id, other)
 	}

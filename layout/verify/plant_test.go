@@ -285,7 +285,7 @@ var plants = map[string]func(bucket) (verify.Kind, string){
 			for i := range keys {
 				keys[i].Ordinal += 3
 			}
-			body, err := snapshot.EncodeRun(keys)
+			body, err := snapshot.EncodeRun(st.Keys[0].Key, keys)
 			b.must(err)
 			key, st.Keys[0].Bytes = st.Keys[0].Key, int64(len(body))
 			b.put(key, body)
@@ -379,7 +379,7 @@ func (b bucket) editHeads(by int64) (key string) {
 		heads, err := snapshot.ReadRun[snapshot.Head](b.t.Context(), b.s, st.Heads[0])
 		b.must(err)
 		heads[0].Sequence += by
-		body, err := snapshot.EncodeRun(heads)
+		body, err := snapshot.EncodeRun(st.Heads[0].Key, heads)
 		b.must(err)
 		key, st.Heads[0].Bytes = st.Heads[0].Key, int64(len(body))
 		b.put(key, body)
@@ -410,6 +410,7 @@ func (b bucket) editCatalog(edit func([]catalog.Instance)) string {
 	key := b.list(layout.Catalog)[0].Key
 	var st struct {
 		Format    int                `json:"format"`
+		Key       string             `json:"key"`
 		Number    int64              `json:"number"`
 		ID        string             `json:"id"`
 		Time      event.Micros       `json:"time"`

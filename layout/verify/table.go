@@ -6,6 +6,7 @@ import (
 
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/seal"
 	"github.com/firnlog/firn/layout/snapshot"
 )
 
@@ -91,7 +92,10 @@ func (p *pass) readManifest(ctx context.Context, key string) (snapshot.Manifest,
 	if err := readJSON(ctx, p.s, key, &m); err != nil {
 		return m, err
 	}
-	return m, known(m.Format, snapshot.Format)
+	if err := known(m.Format, snapshot.Format); err != nil {
+		return m, err
+	}
+	return m, seal.At(key, m.Key)
 }
 
 // total sums up files as a day's totals do.
