@@ -8,6 +8,7 @@ import (
 	"github.com/firnlog/firn/functions/clustercockpit"
 	"github.com/firnlog/firn/functions/codebolt"
 	"github.com/firnlog/firn/functions/front"
+	"github.com/firnlog/firn/functions/openapi"
 	"github.com/firnlog/firn/functions/stackstate"
 	"github.com/firnlog/firn/functions/vamp"
 )
@@ -32,8 +33,9 @@ type Config struct {
 // New returns the doors over s.
 func New(s *front.Service, cfg Config) *Doors {
 	d := &Doors{Codebolt: codebolt.New(s), Cluster: clustercockpit.New(s, cfg.Cluster)}
+	native := api.Door(s)
 	d.list = []front.Door{
-		api.Door(s), api.KeyDoor(s, cfg.Keys), d.Codebolt.Door(), vamp.Door(s, cfg.Vamp), stackstate.Door(s, cfg.StackState), d.Cluster.Door(),
+		native, api.KeyDoor(s, cfg.Keys), openapi.Door(native.Fail), d.Codebolt.Door(), vamp.Door(s, cfg.Vamp), stackstate.Door(s, cfg.StackState), d.Cluster.Door(),
 	}
 	return d
 }
