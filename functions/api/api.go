@@ -8,6 +8,10 @@
 //	GET    /v1/instances/{instance}/stats      how many events it has
 //	POST   /v1/instances/{instance}/events     append one or many events
 //	GET    /v1/instances/{instance}/events     read events by simple conditions
+//	GET    /v1/instances/{instance}/tail       events as they come, as server-sent events
+//	DELETE /v1/instances/{instance}/streams/{stream}  erase a stream's events
+//	POST   /v1/instances/{instance}/redactions        replace payloads of events
+//	GET    /v1/instances/{instance}/erasures[/{id}]   how far erasures have come
 //	POST   /v1/query                           the query language
 //	GET    /healthz  /readyz  /metrics         for operators
 //
@@ -42,10 +46,15 @@ func Door(s *front.Service) front.Door {
 		a.route("GET /v1/instances/{instance}/stats", "eventLog.getInstanceStats", a.instanceStats),
 		a.route("POST /v1/instances/{instance}/events", "eventLog.appendEvents", a.appendEvents),
 		a.route("GET /v1/instances/{instance}/events", "eventLog.queryEvents", a.readEvents),
+		{Pattern: "GET /v1/instances/{instance}/tail", Serve: a.tail},
+		a.route("DELETE /v1/instances/{instance}/streams/{stream}", "eventLog.eraseStream", a.eraseStream),
+		a.route("POST /v1/instances/{instance}/redactions", "eventLog.redactEvents", a.redact),
+		a.route("GET /v1/instances/{instance}/erasures", "eventLog.listErasures", a.listErasures),
+		a.route("GET /v1/instances/{instance}/erasures/{id}", "eventLog.getErasure", a.getErasure),
 		a.route("POST /v1/query", "eventLog.queryEvents", a.query),
 		a.open("GET /healthz", "health", a.healthy),
 		a.open("GET /readyz", "ready", a.ready),
-		{Pattern: "GET /metrics", Public: true, Serve: s.ServeMetrics},
+		{Pattern: "GET /metrics", Serve: a.metrics},
 	}}
 }
 
@@ -75,6 +84,16 @@ func (a API) open(pattern, name string, serve operation) front.Route {
 
 func (a API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.respond(w, r, "error", answer{}, err)
+}
+
+// metrics shows how busy everyone is, and so only to those who may read Firn's own
+// events.
+func (a API) metrics(w http.ResponseWriter, r *http.Request) {
+	if err := front.Allow(r.Context(), front.CanQuery, front.Own); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.ServeMetrics(w, r)
 }
 
 // healthy says that the process is up.

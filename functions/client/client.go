@@ -1,6 +1,15 @@
 // Package client speaks Firn's native HTTP API (package functions/api): with a
 // server over the network, or with a handler in the same process. To whoever
-// calls it the two are the same, down to the errors.
+// calls it the two are the same, down to the errors, which are of the kinds of
+// package fault.
+//
+//	c, err := client.New("http://127.0.0.1:7480")
+//	receipt, err := c.Append(ctx, client.Append{Instance: "my-log", NDJSON: lines, Key: key})
+//	result, err := c.Query(ctx, []byte(`{"from":{"instance":"my-log"},"limit":10}`))
+//	tail, err := c.Tail(ctx, client.TailRequest{Instance: "my-log"})
+//
+// An append whose answer was lost has kind Unknown. Sent again with the same key
+// it is stored once.
 package client
 
 import (
@@ -30,6 +39,7 @@ type Client struct {
 	base  string // URL of the server, without a slash at its end
 	http  http.Client
 	local bool // the server is in this process: there is no connection to it
+	key   string
 }
 
 // New returns a client of the server at a URL such as http://127.0.0.1:7480.
@@ -42,6 +52,14 @@ func New(server string) (*Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = 10 * time.Minute // a server that went silent is not waited for for ever
 	return &Client{base: strings.TrimRight(server, "/"), http: http.Client{Transport: transport}}, nil
+}
+
+// WithKey returns a client that shows the server an API key or a token with each
+// request, "" for none.
+func (c *Client) WithKey(key string) *Client {
+	out := *c
+	out.key = key
+	return &out
 }
 
 // Local returns a client of a handler in this process.
@@ -69,24 +87,41 @@ type envelope struct {
 // do sends a request and returns the data of the answer, which may be there
 // beside an error too.
 func (c *Client) do(ctx context.Context, r call) (json.RawMessage, error) {
-	var sent atomic.Bool
-	sent.Store(c.local)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
+	resp, sent, err := c.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return answered(r, resp, sent)
+}
+
+// send sends a request. Sent reports whether there was a connection to send it
+// on. The caller closes the answer's body.
+func (c *Client) send(ctx context.Context, r call) (resp *http.Response, sent bool, err error) {
+	var connected atomic.Bool
+	connected.Store(c.local)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	req, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, bytes.NewReader(r.body))
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "%w", err)
+		return nil, false, fault.New(fault.Invalid, "%w", err)
 	}
 	for name, value := range r.header {
 		req.Header.Set(name, value)
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, lost(r, sent.Load(), err)
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
 	}
-	defer resp.Body.Close()
+	if resp, err = c.http.Do(req); err != nil {
+		err = lost(r, connected.Load(), err)
+	}
+	return resp, connected.Load(), err
+}
+
+// answered reads an answer in the envelope.
+func answered(r call, resp *http.Response, sent bool) (json.RawMessage, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return nil, lost(r, sent.Load(), err)
+		return nil, lost(r, sent, err)
 	}
 	var e envelope
 	if json.Unmarshal(body, &e) != nil || e.Success == nil {
@@ -111,7 +146,7 @@ func (e *envelope) failure() error {
 // Internal.
 var kinds = func() map[string]fault.Kind {
 	m := map[string]fault.Kind{}
-	for k := fault.Internal; k <= fault.Gone; k++ {
+	for k := fault.Internal; k <= fault.Denied; k++ {
 		m[k.String()] = k
 	}
 	return m

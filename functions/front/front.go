@@ -10,6 +10,7 @@ package front
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/store"
 	"github.com/firnlog/firn/querier"
 )
@@ -34,12 +36,17 @@ type Log interface {
 	UpdateInstance(ctx context.Context, id string, u commitlog.Update) (catalog.Instance, error)
 	DeleteInstance(ctx context.Context, id string) (catalog.Instance, error)
 	Append(ctx context.Context, instance string, b commitlog.Batch) (commitlog.Receipt, error)
+	EraseStream(ctx context.Context, instance, stream string) (string, error)
+	Redact(ctx context.Context, instance string, events []event.Event, payload json.RawMessage) (string, error)
+	Erasures(ctx context.Context, instance string) ([]commitlog.ErasureState, error)
 }
 
-// Queries answers queries; [querier.Engine] does. Run MUST see every event that
-// was acknowledged before it was called.
+// Queries answers queries and follows instances; [querier.Engine] does. Run MUST
+// see every event that was acknowledged before it was called.
 type Queries interface {
 	Run(ctx context.Context, q *querier.Query) (*querier.Result, error)
+	Tail(ctx context.Context, q querier.TailQuery) (*querier.Tail, error)
+	Find(ctx context.Context, q *querier.Query, most int) ([]event.Event, error)
 }
 
 // Config is what a service is made of. Log, Queries and Store are needed.
@@ -64,6 +71,9 @@ type Config struct {
 	// Memory bounds the bytes of requests that are being taken in at once; 0
 	// means DefaultMemory.
 	Memory int64
+	// CallerTails bounds the live tails of each caller; 0 means
+	// DefaultCallerTails.
+	CallerTails int
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -73,6 +83,7 @@ type Service struct {
 	Config
 	memory  *memory
 	metrics *metrics
+	tails   tails
 
 	refusing atomic.Bool // the store did not take the last append
 

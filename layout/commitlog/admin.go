@@ -51,6 +51,7 @@ func (l *Log) CreateInstance(ctx context.Context, spec catalog.Instance) (catalo
 			return nil, fault.New(fault.Unavailable, "instance %q is being deleted", spec.ID)
 		}
 		made.Generation, made.Secret = list[at].Generation+1, cmp.Or(list[at].Secret, made.Secret)
+		made.FormerShards = max(list[at].Shards, list[at].FormerShards)
 		list[at] = made
 		return list, nil
 	})

@@ -45,7 +45,7 @@ func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 	v.Point.Ends, v.began = p.Ends, began
 	tails := make([][]*Commit, inst.Shards)
 	for shard, end := range p.Ends {
-		tails[shard], err = l.tail(ctx, inst.ID, snap.ShardState(shard), end, seen)
+		tails[shard], err = l.tail(ctx, inst.ID, snap.ShardState(shard), end, seen, allBytes)
 		if errors.Is(err, errMoved) && (v.old() || !fault.Is(err, fault.Corrupt)) {
 			return nil, tooOld(inst)
 		}

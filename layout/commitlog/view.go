@@ -41,6 +41,7 @@ type View struct {
 	began   time.Time // by the process's clock, when it was pinned
 	snap    *snapshot.Snapshot
 	tails   [][]*Commit // by shard: every commit of the tail
+	logged  []int64     // by shard: the last position of the log
 	dropped []int64     // by shard: the generation that the tail drops, 0 for none
 	erased  *View       // the view whose erasures count: this one, or for a cursor one of now
 }
@@ -87,7 +88,7 @@ func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
 		if err != nil {
 			return nil, err
 		}
-		v, err := l.pin(ctx, inst, base)
+		v, err := l.pin(ctx, inst, base, allBytes)
 		if err == nil && v.outlived() && !bug.In(bug.EarlierSettings) {
 			// The instance was deleted since it was looked up, and perhaps made
 			// again, with other shards.
@@ -117,9 +118,15 @@ func (v *View) outlived() bool {
 
 // PinNewest is [Log.Pin] for an instance in any state, with settings and a
 // snapshot that are the newest now, and what was seen of the snapshots' chain:
-// where a compactor starts. What is hidden goes by the store's time, so that no
+// where a compactor starts. The view has the shards of earlier lives, too, so
+// that what was deleted with these is folded and swept. What is hidden goes by the store's time, so that no
 // wrong clock makes a compactor delete early.
 func (l *Log) PinNewest(ctx context.Context, id string) (*View, chain.Seen, error) {
+	return l.pinNewest(ctx, id, allBytes)
+}
+
+// pinNewest is PinNewest with so many stored bytes of each shard's tail.
+func (l *Log) pinNewest(ctx context.Context, id string, bytes int) (*View, chain.Seen, error) {
 	var last error
 	for range pinTries {
 		base, err := l.newest(ctx, id, 0)
@@ -132,7 +139,8 @@ func (l *Log) PinNewest(ctx context.Context, id string) (*View, chain.Seen, erro
 		if err != nil {
 			return nil, chain.Seen{}, err
 		}
-		v, err := l.pin(ctx, inst, base)
+		inst.Shards = max(inst.Shards, inst.FormerShards)
+		v, err := l.pin(ctx, inst, base, bytes)
 		if last = err; errors.Is(err, errMoved) {
 			continue
 		}
@@ -159,10 +167,13 @@ func (l *Log) unfolded(instance string, shards int) int64 {
 	return n
 }
 
-// pin reads the tails of all shards behind a snapshot.
-func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot) (*View, error) {
+// allBytes stands for a tail as a whole.
+const allBytes = -1
+
+// pin reads the tails of all shards behind a snapshot, each up to so many bytes.
+func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot, bytes int) (*View, error) {
 	v := l.view(inst, base.snap, event.ToMicros(l.now()))
-	v.Point.Ends = make([]int64, inst.Shards)
+	v.Point.Ends, v.logged = make([]int64, inst.Shards), make([]int64, inst.Shards)
 	tails := make([][]*Commit, inst.Shards)
 	group, gctx := errgroup.WithContext(ctx)
 	for shard := range inst.Shards {
@@ -171,8 +182,12 @@ func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot
 			if err != nil {
 				return err
 			}
-			v.Point.Ends[shard] = end
-			tails[shard], err = l.tail(gctx, inst.ID, base.snap.ShardState(shard), end, base.seen.At)
+			st := base.snap.ShardState(shard)
+			tails[shard], err = l.tail(gctx, inst.ID, st, end, base.seen.At, bytes)
+			v.Point.Ends[shard], v.logged[shard] = end, end
+			if bytes != allBytes {
+				v.Point.Ends[shard] = st.Folded + int64(len(tails[shard]))
+			}
 			return err
 		})
 	}
@@ -247,13 +262,18 @@ func (l *Log) end(ctx context.Context, instance string, shard int, base *seenSna
 	}
 }
 
-// tail reads the commits behind a folded position. errMoved when one is gone.
-func (l *Log) tail(ctx context.Context, instance string, st snapshot.Shard, end int64, seen time.Time) ([]*Commit, error) {
+// tail reads the commits behind a folded position, the first of so many bytes.
+// errMoved when one is gone.
+func (l *Log) tail(ctx context.Context, instance string, st snapshot.Shard, end int64, seen time.Time, bytes int) (commits []*Commit, err error) {
 	first := st.Folded + 1
 	if bug.In(bug.CountedTwice) {
 		first = max(1, st.Folded)
 	}
-	commits, err := l.commits(ctx, instance, st.Shard, first, end, seen)
+	if bytes == allBytes {
+		commits, err = l.commits(ctx, instance, st.Shard, first, end, seen)
+	} else {
+		commits, err = l.some(ctx, instance, st.Shard, first, end, seen, bytes)
+	}
 	if bug.In(bug.HoleInTail) {
 		commits = slices.DeleteFunc(commits, func(c *Commit) bool { return c == nil })
 	}
