@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test tools check sim planted powerloss kill fuzz bench clean
+.PHONY: run build test tools check sim planted powerloss kill vuln fuzz bench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -44,6 +44,10 @@ tools:
 
 check:
 	scripts/check.sh
+
+# Known vulnerabilities in what Firn is built from.
+vuln:
+	scripts/vuln.sh
 
 # Longer fuzzing: make fuzz TIME=10m
 TIME ?= 1m

@@ -17,6 +17,7 @@ import (
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/snapshot"
 )
 
@@ -29,11 +30,17 @@ type Compactor struct {
 	TargetBytes int64
 	// Progress, when set, is called after each step with what was done so far.
 	Progress func(instance string, r Report)
+	Metrics  *Metrics // nil for none
+
+	watched      map[string]*watch // by instance: of the looks at all
+	catalogSwept time.Time         // by such a look
 
 	history map[string]map[string]*snapshot.Snapshot // by instance and key: what sweeps read before
+	rules   rules
 }
 
-// DefaultTarget is the size of data files, in bytes, that merges aim at.
+// DefaultTarget is the size of data files, in bytes, that merges aim at: they are
+// half to twice as large where there is enough.
 const DefaultTarget = 256 << 20
 
 // Report says what a run did to an instance.
@@ -43,6 +50,7 @@ type Report struct {
 	FilesWritten int64 `json:"files_written"` // data files, by folds and merges
 	FilesMerged  int64 `json:"files_merged"`  // data files replaced by merges
 	FilesExpired int64 `json:"files_expired"` // data files dropped by retention
+	FilesErased  int64 `json:"files_erased"`  // data files rewritten without what was erased
 	BytesWritten int64 `json:"bytes_written"` // of data files
 	Swept        int64 `json:"swept"`         // objects deleted
 }
@@ -54,6 +62,7 @@ func (r *Report) add(o Report) {
 	r.FilesWritten += o.FilesWritten
 	r.FilesMerged += o.FilesMerged
 	r.FilesExpired += o.FilesExpired
+	r.FilesErased += o.FilesErased
 	r.BytesWritten += o.BytesWritten
 	r.Swept += o.Swept
 }
@@ -72,46 +81,72 @@ func (c *Compactor) Run(ctx context.Context, id string) (Report, error) {
 	}
 	swept, err := c.Sweep(ctx, id, false)
 	total.Swept = int64(len(swept))
+	c.Metrics.sweptObjects(len(swept))
 	return total, err
 }
 
 // compact is [Compactor.Run] without the sweep.
 func (c *Compactor) compact(ctx context.Context, id string) (total Report, err error) {
-	c.Log.Folding(id)
-	v, _, err := c.Log.PinNewest(ctx, id)
-	if err != nil {
+	if err := c.fold(ctx, id, &total); err != nil {
 		return total, err
 	}
-	for _, s := range []step{c.foldUntil(v.Point.Ends), c.merge, c.expire} {
-		if err := c.repeat(ctx, id, s, &total); err != nil {
-			return total, err
+	err = c.tidy(ctx, id, &total)
+	return total, err
+}
+
+// fold folds everything that was committed before the call.
+func (c *Compactor) fold(ctx context.Context, id string, total *Report) error {
+	c.Log.Folding(id)
+	v, _, err := c.Log.PinFold(ctx, id, foldBytes)
+	if err != nil {
+		return err
+	}
+	return c.repeat(ctx, id, c.foldUntil(ends(v)), total)
+}
+
+// tidy merges files, and drops those that are expired or erased.
+func (c *Compactor) tidy(ctx context.Context, id string, total *Report) error {
+	for _, s := range []step{c.erase, c.merge, c.expire} {
+		if err := c.repeat(ctx, id, s, total); err != nil {
+			return err
 		}
 	}
-	return total, nil
+	return nil
 }
 
 // repeat carries out a step until there is nothing left to do.
 func (c *Compactor) repeat(ctx context.Context, id string, s step, total *Report) error {
 	for {
-		v, seen, err := c.Log.PinNewest(ctx, id)
+		began := time.Now()
+		v, seen, err := c.Log.PinFold(ctx, id, foldBytes)
 		if err != nil {
 			return err
 		}
 		edit, report, err := s(ctx, id, v)
 		if err != nil || edit.Empty() {
-			return err
+			return lost(began, err)
 		}
 		done, err := c.commit(ctx, id, v.Snapshot(), seen, edit)
 		if err != nil {
-			return err
+			return lost(began, err)
 		}
 		if done {
 			total.add(report)
+			c.Metrics.stepped(report)
 			if c.Progress != nil {
 				c.Progress(id, *total)
 			}
 		}
 	}
+}
+
+// lost explains that an object is missing which the snapshot named when a step
+// began: only who sleeps may find that it was swept.
+func lost(began time.Time, err error) error {
+	if fault.Is(err, fault.NotFound) && chain.Elapsed(began, time.Now()) <= chain.Fresh {
+		return fault.New(fault.Corrupt, "an object is missing that the snapshot names: %w", err)
+	}
+	return err
 }
 
 // commit commits an edit that was made from base. Where other snapshots were
@@ -139,6 +174,7 @@ func (c *Compactor) commit(ctx context.Context, id string, base *snapshot.Snapsh
 		}
 		if won {
 			c.Log.Committed(id, next, seen)
+			c.Metrics.committed(id, next)
 			return true, nil
 		}
 		if seen, err = table.Look(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/snapshot"
@@ -30,7 +31,7 @@ func (c *Compactor) expire(ctx context.Context, id string, v *commitlog.View) (s
 			return edit, Report{}, err
 		}
 		for _, f := range files {
-			if f.MaxTime < cutoff || f.Shard >= v.Instance.Shards {
+			if f.MaxTime < cutoff || f.MinTime < cutoff && bug.In(bug.EarlyExpired) || f.Shard >= v.Instance.Shards {
 				edit.Remove = append(edit.Remove, f)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -28,40 +29,58 @@ type fileWriter struct {
 	stat snapshot.File
 }
 
-func (c *Compactor) newFile(id, day string, shard, level int) (*fileWriter, error) {
+// newFile starts a data file with the columns and filters of a plan.
+func (c *Compactor) newFile(id, day string, shard, level int, plan segment.Plan) (*fileWriter, error) {
 	tmp, err := os.CreateTemp("", "firn-*.parquet")
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "no temporary file for a data file: %w", err)
 	}
 	f := &fileWriter{c: c, tmp: tmp, sum: xxhash.New()}
 	f.buf = bufio.NewWriterSize(io.MultiWriter(tmp, f.sum), 1<<20)
-	f.w = segment.NewWriter(f.buf, true, map[string]string{"firn.format": "1"})
+	f.w = segment.NewDataWriter(f.buf, plan, map[string]string{"firn.format": "1"})
 	f.stat = snapshot.File{Key: layout.NewData(id, day, shard), Shard: shard, Level: level, Types: map[string]int64{}}
 	return f, nil
 }
 
-// write appends events, which must go on in the order of the file.
+// write appends events, which must go on in the order of the file's part.
 func (f *fileWriter) write(events []event.Event) error {
 	s := &f.stat
 	for i := range events {
 		e := &events[i]
 		if s.Rows == 0 {
-			s.MinTime, s.MinSequence, s.MinPosition, s.MinStream = e.Time, e.Sequence, e.Place.Position, e.Stream
-			s.MaxTime, s.MaxSequence, s.MaxPosition = e.Time, e.Sequence, e.Place.Position
+			s.MinTime, s.MinSequence, s.MinPosition, s.MinStream = e.Time, e.Sequence, e.Place.Position, strings.Clone(e.Stream)
+			s.MaxTime, s.MaxSequence, s.MaxPosition, s.MaxStream = e.Time, e.Sequence, e.Place.Position, s.MinStream
 		}
 		s.Rows++
 		s.MinTime, s.MaxTime = min(s.MinTime, e.Time), max(s.MaxTime, e.Time)
 		s.MinSequence, s.MaxSequence = min(s.MinSequence, e.Sequence), max(s.MaxSequence, e.Sequence)
 		s.MinPosition, s.MaxPosition = min(s.MinPosition, e.Place.Position), max(s.MaxPosition, e.Place.Position)
-		s.MaxStream = e.Stream // rows come by stream
-		if s.Types != nil {
-			if s.Types[e.Type]++; len(s.Types) > snapshot.MaxTypes {
-				s.Types = nil
-			}
+		if e.Stream < s.MinStream {
+			s.MinStream = strings.Clone(e.Stream) // else it would keep what it was read with in memory
 		}
+		if e.Stream > s.MaxStream {
+			s.MaxStream = strings.Clone(e.Stream)
+		}
+		f.countType(e.Type)
 	}
 	return f.w.Write(events)
 }
+
+func (f *fileWriter) countType(name string) {
+	types := f.stat.Types
+	if types == nil {
+		return
+	}
+	if _, ok := types[name]; !ok {
+		name = strings.Clone(name)
+	}
+	if types[name]++; len(types) > snapshot.MaxTypes {
+		f.stat.Types = nil
+	}
+}
+
+// endPart ends a part of the file: the rows that follow are sorted anew.
+func (f *fileWriter) endPart() error { return f.w.Cut() }
 
 // store ends the file, stores it and returns its entry for the manifest.
 func (f *fileWriter) store(ctx context.Context) (snapshot.File, error) {
@@ -80,6 +99,9 @@ func (f *fileWriter) store(ctx context.Context) (snapshot.File, error) {
 		return f.stat, err
 	}
 	f.stat.Bytes, f.stat.End = size, read.End()
+	if f.stat.Rows >= snapshot.NumberRows {
+		f.stat.Numbers = numbers(f.w.Fields())
+	}
 	end := make([]byte, size-f.stat.End)
 	if _, err := f.tmp.ReadAt(end, f.stat.End); err != nil {
 		return f.stat, err

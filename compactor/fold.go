@@ -8,14 +8,20 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/segment"
 	"github.com/firnlog/firn/layout/snapshot"
 )
 
-// foldBytes bounds the commits, in stored bytes of one shard, that one step
-// folds: their events are in memory at once, some six to ten times as large.
-const foldBytes = 16 << 20
+// One step folds commits of one shard until any of these bounds is reached, but at
+// least one commit, whose size appends bound.
+const (
+	foldBytes  = 16 << 20 // of commits as they are stored
+	foldMemory = 64 << 20 // of their events, which are in memory at once
+	foldDays   = 256      // of their events, each of which becomes a file
+)
 
 // uploads is how many files a step stores at the same time.
 const uploads = 8
@@ -48,14 +54,14 @@ func bounded(tail []*commitlog.Commit) []*commitlog.Commit {
 
 func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View, shard int, tail []*commitlog.Commit) (snapshot.Edit, Report, error) {
 	from := v.Snapshot().ShardState(shard)
-	last := tail[len(tail)-1]
-	to := snapshot.Shard{Shard: shard, Folded: last.Position, Time: last.Time, Generation: from.Generation}
+	to := snapshot.Shard{Shard: shard, Generation: from.Generation}
 	var edit snapshot.Edit
-	report := Report{Commits: int64(len(tail))}
+	var report Report
+	voided := 0
 	for i, commit := range slices.Backward(tail) {
 		if commit.Drop && commit.Generation > from.Generation {
 			// All that came before is void: the shard's files and runs, too.
-			to.Generation, tail = commit.Generation, tail[i+1:]
+			to.Generation, voided = commit.Generation, i+1
 			var err error
 			if edit.Remove, err = shardFiles(ctx, v, shard); err != nil {
 				return edit, report, err
@@ -64,12 +70,16 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 		}
 	}
 	dropped := to.Generation > from.Generation
-	events, err := gather(ctx, v, tail)
+	events, taken, err := gather(ctx, v, tail[voided:])
 	if err != nil {
 		return edit, report, err
 	}
+	report.Commits = int64(voided + taken)
+	last := tail[voided+taken-1]
+	tail = tail[voided : voided+taken]
+	to.Folded, to.Time = last.Position, last.Time
 	if !dropped {
-		to.Erasures = slices.Clone(from.Erasures)
+		to.Erasures, to.ErasedBefore = slices.Clone(from.Erasures), from.ErasedBefore
 	}
 	for _, c := range tail {
 		if c.Erase != nil {
@@ -118,38 +128,36 @@ func shardFiles(ctx context.Context, v *commitlog.View, shard int) ([]snapshot.F
 	return out, nil
 }
 
-// gather returns the events of the commits as erasures leave them, sorted by
-// day, stream and sequence.
-func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) ([]event.Event, error) {
-	var all []event.Event
-	for _, c := range commits {
+// gather returns the events of the first commits as erasures leave them, sorted by
+// day, stream and sequence, and how many commits it took: as many as one step
+// bears.
+func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) (all []event.Event, taken int, err error) {
+	days, size := map[int64]bool{}, 0
+	for taken < len(commits) && size < foldMemory && len(days) < foldDays {
+		c := commits[taken]
+		taken++
 		if !c.Holds() {
 			continue
 		}
 		events, err := c.Events()
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		mask, err := v.TailMask(ctx, c)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		all = append(all, mask.Apply(events)...)
+		events = mask.Apply(events)
+		for i := range events {
+			size += events[i].Size()
+			days[dayOf(events[i].Time)] = true
+		}
+		all = append(all, events...)
 	}
 	slices.SortFunc(all, func(a, b event.Event) int {
 		return cmp.Or(cmp.Compare(dayOf(a.Time), dayOf(b.Time)), strings.Compare(a.Stream, b.Stream), cmp.Compare(a.Sequence, b.Sequence))
 	})
-	return all, nil
-}
-
-// dayOf numbers the UTC days.
-func dayOf(t event.Micros) int64 {
-	const day = 86400_000000
-	d := int64(t) / day
-	if int64(t)%day < 0 {
-		d--
-	}
-	return d
+	return all, taken, nil
 }
 
 // writeDays stores one data file for each day of the sorted events.
@@ -157,7 +165,7 @@ func (c *Compactor) writeDays(ctx context.Context, id string, shard int, events 
 	var days [][]event.Event
 	for first := 0; first < len(events); {
 		next := first
-		for next < len(events) && dayOf(events[next].Time) == dayOf(events[first].Time) {
+		for next < len(events) && (dayOf(events[next].Time) == dayOf(events[first].Time) || bug.In(bug.WrongDay)) {
 			next++
 		}
 		days = append(days, events[first:next])
@@ -167,18 +175,42 @@ func (c *Compactor) writeDays(ctx context.Context, id string, shard int, events 
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(uploads)
 	for i, day := range days {
-		group.Go(func() error {
-			w, err := c.newFile(id, day[0].Time.Day(), shard, 0)
-			if err != nil {
-				return err
-			}
-			defer w.discard()
-			if err := w.write(day); err != nil {
-				return err
-			}
-			files[i], err = w.store(ctx)
+		group.Go(func() (err error) {
+			files[i], err = c.writeDay(ctx, id, shard, day)
 			return err
 		})
 	}
 	return files, group.Wait()
+}
+
+// writeDay stores the data file of a day's events, which are sorted by stream
+// and sequence.
+func (c *Compactor) writeDay(ctx context.Context, id string, shard int, events []event.Event) (snapshot.File, error) {
+	var h hours
+	for i := range events {
+		h[hourOf(events[i].Time)]++
+	}
+	p := h.parts()
+	slices.SortStableFunc(events, func(a, b event.Event) int { return p.of(a.Time) - p.of(b.Time) })
+	var ch segment.Chooser
+	ch.Add(events)
+	w, err := c.newFile(id, events[0].Time.Day(), shard, 0, ch.Plan())
+	if err != nil {
+		return snapshot.File{}, err
+	}
+	defer w.discard()
+	for len(events) > 0 {
+		n := slices.IndexFunc(events, func(e event.Event) bool { return p.of(e.Time) != p.of(events[0].Time) })
+		if n < 0 {
+			n = len(events)
+		}
+		if err := w.write(events[:n]); err != nil {
+			return snapshot.File{}, err
+		}
+		if err := w.endPart(); err != nil {
+			return snapshot.File{}, err
+		}
+		events = events[n:]
+	}
+	return w.store(ctx)
 }

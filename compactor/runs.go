@@ -22,6 +22,9 @@ const runGrowth = 2
 
 // foldHeads adds a run with the last sequence number of every stream in events.
 func (c *Compactor) foldHeads(ctx context.Context, id string, shard int, old []snapshot.Run, events []event.Event, now event.Micros) ([]snapshot.Run, error) {
+	if bug.In(bug.HeadsForgotten) {
+		return old, nil
+	}
 	last := map[string]int64{}
 	for _, e := range events {
 		last[e.Stream] = max(last[e.Stream], e.Sequence)
@@ -78,7 +81,7 @@ func foldRun[T snapshot.Head | snapshot.Key](ctx context.Context, s store.Store,
 		old = old[1:]
 	}
 	slices.SortFunc(entries, compare)
-	body, err := snapshot.EncodeRun(entries)
+	body, err := snapshot.EncodeRun(key, entries)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,8 @@ const orphanAge = time.Hour
 //
 //   - what snapshots dropped that are older than the grace: first all that they
 //     dropped, with the commits that they folded, and only then the snapshots
-//     before them;
+//     before them, but for data files that the bucket's rule deletes, which are
+//     tagged;
 //   - objects that no snapshot names and that are so much older than the newest
 //     one that no compactor can still be about to commit them. Where none is,
 //     an empty snapshot is committed for a later sweep to go by.
@@ -35,10 +36,18 @@ func (c *Compactor) Sweep(ctx context.Context, id string, dryRun bool) ([]string
 	if err := s.history(ctx); err != nil || len(s.infos) == 0 {
 		return s.swept, err
 	}
+	s.keep, s.erasing = s.orders()
 	if err := s.superseded(ctx); err != nil {
 		return s.swept, err
 	}
-	return s.swept, s.orphans(ctx)
+	waiting, err := s.orphans(ctx)
+	if err != nil || dryRun {
+		return s.swept, err
+	}
+	if waiting {
+		return s.swept, s.advance(ctx)
+	}
+	return s.swept, s.settle(ctx)
 }
 
 // sweep is one run of the sweeper over one instance.
@@ -54,6 +63,9 @@ type sweep struct {
 	infos   []store.Info // of all snapshots, newest first
 	numbers []int64
 	snaps   []*snapshot.Snapshot
+	oldest  int             // index of the oldest one left
+	keep    map[string]bool // commits of erasures that are under way
+	erasing map[int]bool    // shards that have such
 }
 
 // history reads the snapshots that are there: those of the last 24 hours and a
@@ -123,6 +135,13 @@ func (s *sweep) list(ctx context.Context) error {
 // first. A snapshot goes only after all that its successor dropped, so that a
 // crash in between leaves the rest to be found again.
 func (s *sweep) superseded(ctx context.Context) error {
+	if bug.In(bug.PredecessorFirst) {
+		for _, o := range s.infos[1:] {
+			_ = s.delete(ctx, o.Key)
+		}
+		return nil
+	}
+	s.oldest = len(s.snaps) - 1
 	for i := len(s.snaps) - 1; i >= 0; i-- {
 		if s.now.Sub(s.infos[i].Modified) <= chain.Grace && !bug.In(bug.GraceOfObjects) {
 			return nil
@@ -131,7 +150,10 @@ func (s *sweep) superseded(ctx context.Context) error {
 			continue // its predecessor is gone, so all that it dropped is
 		}
 		for _, key := range s.snaps[i].Dropped {
-			if err := s.delete(ctx, key); err != nil {
+			if s.keep[key] { // by a snapshot that is in its grace; without one it goes as a folded commit
+				continue
+			}
+			if err := s.drop(ctx, key); err != nil {
 				return err
 			}
 		}
@@ -144,6 +166,7 @@ func (s *sweep) superseded(ctx context.Context) error {
 			if err := s.delete(ctx, s.infos[i+1].Key); err != nil {
 				return err
 			}
+			s.oldest = i
 		}
 	}
 	return nil
@@ -162,10 +185,13 @@ func (s *sweep) commits(ctx context.Context, st snapshot.Shard) error {
 			if !ok || n > st.Folded {
 				return nil
 			}
+			after = o.Key
+			if s.keep[o.Key] {
+				continue
+			}
 			if err := s.delete(ctx, o.Key); err != nil {
 				return err
 			}
-			after = o.Key
 		}
 		if !page.More {
 			return nil
@@ -173,19 +199,19 @@ func (s *sweep) commits(ctx context.Context, st snapshot.Shard) error {
 	}
 }
 
-// orphans deletes objects that no snapshot ever named.
-func (s *sweep) orphans(ctx context.Context) error {
+// orphans deletes objects that no snapshot names any more or ever did, and reports
+// whether some wait for a snapshot to be told from what is being written.
+func (s *sweep) orphans(ctx context.Context) (waiting bool, err error) {
 	newest := s.infos[0].Modified
 	named, err := s.named(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	waiting := false
 	for _, prefix := range []string{layout.Data(s.id), layout.Manifests(s.id), layout.Heads(s.id), layout.Keys(s.id)} {
 		for after, more := "", true; more; {
 			page, err := s.c.Log.Store().List(ctx, store.ListOptions{Prefix: prefix, StartAfter: after})
 			if err != nil {
-				return err
+				return false, err
 			}
 			more = page.More
 			for _, o := range page.Objects {
@@ -193,8 +219,13 @@ func (s *sweep) orphans(ctx context.Context) error {
 				switch {
 				case named[o.Key] || s.done[o.Key]:
 				case newest.Sub(o.Modified) > orphanAge, s.now.Sub(o.Modified) > orphanAge && bug.In(bug.OrphansByAge):
+					if left, err := s.left(ctx, o.Key); err != nil {
+						return false, err
+					} else if left {
+						continue
+					}
 					if err := s.delete(ctx, o.Key); err != nil {
-						return err
+						return false, err
 					}
 				case s.now.Sub(o.Modified) > orphanAge:
 					waiting = true
@@ -202,10 +233,7 @@ func (s *sweep) orphans(ctx context.Context) error {
 			}
 		}
 	}
-	if waiting && !s.dryRun {
-		return s.advance(ctx)
-	}
-	return nil
+	return waiting, nil
 }
 
 // named returns the keys that must stay: what the newest snapshot names, and
@@ -271,6 +299,9 @@ func (c *Compactor) SweepCatalog(ctx context.Context) error {
 			return err
 		}
 		infos, now, more = append(infos, page.Objects...), page.StoreTime, page.More
+	}
+	if len(infos) > 0 && now.Sub(infos[0].Modified) > chain.Grace && bug.In(bug.CatalogSwept) {
+		_ = c.Log.Store().Delete(ctx, infos[0].Key)
 	}
 	for i := len(infos) - 1; i > 0 && now.Sub(infos[i-1].Modified) > chain.Grace; i-- {
 		if err := c.Log.Store().Delete(ctx, infos[i].Key); err != nil {

@@ -17,8 +17,8 @@ type placed struct {
 // placedSize is what a collected value takes besides its text, in bytes.
 const placedSize = 64
 
-func (c *collect) add(v *Value, at event.Place) int {
-	c.values = append(c.values, placed{v.clone(), at})
+func (c *collect) add(v *Value, at origin) int {
+	c.values = append(c.values, placed{v.clone(), at.place})
 	return placedSize + len(v.s)
 }
 
@@ -27,7 +27,8 @@ func (c *collect) merge(s state) int {
 	return 0
 }
 
-func (c *collect) appendJSON(b []byte) []byte {
+func (c *collect) result() Value {
 	slices.SortFunc(c.values, func(a, b placed) int { return a.place.Compare(b.place) })
-	return appendList(b, c.values, func(b []byte, p placed) []byte { return p.value.appendJSON(b) })
+	b := appendList(nil, c.values, func(b []byte, p placed) []byte { return p.value.appendJSON(b) })
+	return Value{kind: array, s: string(b)}
 }

@@ -2,7 +2,6 @@ package querier
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -36,7 +35,7 @@ func (c *cursor) encode() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s := base64.RawURLEncoding.EncodeToString(body)
+	s := sealCursor(body)
 	if len(s) > MaxCursor {
 		return "", fault.New(fault.Limit, "the page's last event has too long a value for a cursor: order by a shorter field")
 	}
@@ -45,8 +44,8 @@ func (c *cursor) encode() (string, error) {
 
 // parseCursor reads the cursor of q. Errors are Invalid.
 func (q *Query) parseCursor() (*cursor, error) {
-	body, err := base64.RawURLEncoding.Strict().DecodeString(q.Cursor)
-	if err != nil || len(q.Cursor) > MaxCursor {
+	body, ok := openCursor(q.Cursor)
+	if !ok {
 		return nil, invalid("cursor", "it is none: give the cursor of the page before as it was")
 	}
 	var c cursor

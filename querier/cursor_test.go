@@ -41,7 +41,7 @@ func TestPagesEqualOneQuery(t *testing.T) {
 		for _, w := range wheres {
 			for _, tail := range []string{``, `"offset":13,`, `"total":false,`} {
 				body := fromLog + o + w + tail
-				want := refRun(events, m.hidden, body+`"limit":10000}`)
+				want := refRun(events, m.hidden, m.now, body+`"limit":10000}`)
 				got, total := walkPages(t, m, body, rng)
 				if tail == `"total":false,` {
 					want.total = -1

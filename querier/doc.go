@@ -2,7 +2,8 @@
 // Firn's query language and the engine that runs it over compacted data files
 // and the unfolded tail of the log at once.
 //
-// A [Query] is written in JSON ([Parse]) or put together in Go ([New]). An
+// A [Query] is written in JSON ([Parse]), as text for people ([ParseText]), or put
+// together in Go ([New]); docs/query.md describes the language. An
 // [Engine] runs it in five steps:
 //
 //  1. pin the instance at one point, or go back to the point of a cursor;
@@ -45,6 +46,8 @@
 //   - A missing field matches neq and no other operator. null equals null only.
 //   - gt, gte, lt, lte and between match only values of the type that is asked
 //     for, which is a number or a string; between includes both ends.
+//   - A condition holds or does not; not is exactly the other events. exists holds
+//     for null, too.
 //   - contains finds a literal, case-sensitive part of a string, or a member of
 //     an array. in with an empty list matches nothing.
 //   - Without orderBy events come in append order, which within a stream is the
@@ -56,7 +59,7 @@
 //     are over the numbers if there are any, else over the strings, else over
 //     the booleans. Of nothing, sum is 0, collect [] and avg, min and max null.
 //   - The sum of whole numbers is exact if it fits int64, else it is a float64.
-//   - Groups come in the order of their keys. A group of events without a field
+//   - Groups come in the order of their keys, or in that which is asked for. A group of events without a field
 //     has no member for it.
 //   - select keeps the shape of events, so that payload.amount becomes
 //     {"payload":{"amount":…}}; what an event lacks is absent, parts of arrays

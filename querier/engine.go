@@ -9,19 +9,25 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Engine runs queries. It holds no state of its own and is safe for concurrent
-// use.
+// Engine runs queries and live tails. Of its own it holds no more than what the
+// tails share, and is safe for concurrent use.
 type Engine struct {
 	src     pinner
+	tails   *tails
 	workers int   // row groups scanned at once by a query
 	memory  int64 // MaxMemory, in bytes
+	limits  Limits
 }
 
 // minWorkers keeps some reads of the store under way also on a small machine.
 const minWorkers = 4
 
 // NewEngine returns an engine over the instances of src.
-func NewEngine(src Source) *Engine { return newEngine(logPinner{src}) }
+func NewEngine(src Source) *Engine {
+	e := newEngine(logPinner{src})
+	e.tails = newTails(src)
+	return e
+}
 
 func newEngine(src pinner) *Engine {
 	return &Engine{src: src, workers: max(minWorkers, runtime.GOMAXPROCS(0)), memory: MaxMemory}
@@ -70,6 +76,14 @@ func (r *Result) AppendJSON(b []byte) []byte {
 // Gone for instances and cursors that are no more; Corrupt and Unavailable from
 // the store.
 func (e *Engine) Run(ctx context.Context, q *Query) (*Result, error) {
+	ctx, cancel := e.limits.bound(ctx)
+	defer cancel()
+	res, err := e.answer(ctx, q)
+	return res, e.limits.explain(ctx, err)
+}
+
+// answer is Run within a context.
+func (e *Engine) answer(ctx context.Context, q *Query) (*Result, error) {
 	start := time.Now()
 	p, err := newPlan(q)
 	if err != nil {
@@ -79,9 +93,11 @@ func (e *Engine) Run(ctx context.Context, q *Query) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	pinned := time.Now()
 	if err := r.scan(ctx); err != nil {
 		return nil, err
 	}
+	scanned := time.Now()
 	res := &Result{Total: r.total, Limit: q.Limit, Offset: q.Offset}
 	if p.reduce != nil {
 		res.Aggregation = r.table.appendJSON(nil)
@@ -90,12 +106,17 @@ func (e *Engine) Run(ctx context.Context, q *Query) (*Result, error) {
 	}
 	r.stats.rowsMatched.Store(r.matched)
 	res.Stats = r.stats.stats(start)
+	if q.Explain {
+		d := r.stats.detail()
+		d.Pin, d.Scan, d.Page = pinned.Sub(start), scanned.Sub(pinned), time.Since(scanned)
+		res.Stats.Detail = d
+	}
 	return res, nil
 }
 
 // begin pins what the query reads.
 func (e *Engine) begin(ctx context.Context, p *plan) (*run, error) {
-	r := &run{plan: p, workers: e.workers, counting: !p.q.NoTotal, total: -1}
+	r := &run{plan: p, workers: e.workers, limits: e.limits, counting: !p.q.NoTotal, total: -1}
 	r.memory.limit = e.memory
 	n := p.q.Offset + p.q.Limit
 	var after *entry
@@ -116,8 +137,11 @@ func (e *Engine) begin(ctx context.Context, p *plan) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.plan, err = p.pinned(r.view.point().Now); err != nil {
+		return nil, err
+	}
 	if p.reduce != nil {
-		r.table, r.counting = newTable(p.reduce, &r.memory), true
+		r.table, r.counting = newTable(r.reduce, &r.memory), true
 	} else if p.q.Limit > 0 {
 		r.top = newTop(p.order, n+1, after, &r.memory) // one more tells whether a further page follows
 	}

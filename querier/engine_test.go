@@ -193,7 +193,7 @@ func TestResultJSON(t *testing.T) {
 	cursor := res.Cursor
 	res.Stats = Stats{FilesRead: 1, Duration: 1500}
 	want := `{"events":[{"payload":{"a":1}}],"limit":1,"offset":0,"total":2,"cursor":"` + cursor + `","stats":{"files_considered":0,"files_read":1,` +
-		`"groups_considered":0,"groups_read":0,"rows_scanned":0,"rows_matched":0,"bytes_read":0,"tail_commits":0,"milliseconds":0.001}}`
+		`"groups_considered":0,"groups_read":0,"pages_considered":0,"pages_read":0,"rows_scanned":0,"rows_matched":0,"bytes_read":0,"requests":0,"tail_commits":0,"milliseconds":0.001}}`
 	if got := string(res.AppendJSON(nil)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -1,7 +1,5 @@
 package querier
 
-import "github.com/firnlog/firn/layout/event"
-
 // extreme is the smallest or the largest value: of the numbers or times if
 // there are any, else of the strings, else of the booleans. So a stray text
 // among numbers does no harm.
@@ -23,12 +21,16 @@ func preference(v *Value) int {
 	return 0
 }
 
-func (x *extreme) add(v *Value, _ event.Place) int {
+func (x *extreme) add(v *Value, _ origin) int {
 	if !x.better(v) {
 		return 0
 	}
-	grown := len(v.s) - len(x.best.s)
-	x.best = v.clone()
+	best := v.clone()
+	if v.kind == broken {
+		best.s = "" // statistics know the number, not how it was written
+	}
+	grown := len(best.s) - len(x.best.s)
+	x.best = best
 	return grown
 }
 
@@ -43,7 +45,12 @@ func (x *extreme) better(v *Value) bool {
 
 func (x *extreme) merge(s state) int {
 	other := &s.(*extreme).best
-	return x.add(other, event.Place{}) - len(other.s)
+	return x.add(other, origin{}) - len(other.s)
 }
 
-func (x *extreme) appendJSON(b []byte) []byte { return x.best.appendJSON(b) }
+func (x *extreme) result() Value {
+	if x.best.kind == missing {
+		return Null()
+	}
+	return x.best
+}

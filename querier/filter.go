@@ -1,14 +1,13 @@
 package querier
 
 import (
-	"math"
 	"strings"
 
 	"github.com/firnlog/firn/layout/segment"
 )
 
 // filter returns the rows of a chunk that pass the cheap predicates given and
-// the plan's deep ones, in ascending order.
+// the plan's deep ones and the rest, in ascending order.
 func (p *plan) filter(c *chunk, cheap []predicate) ([]int32, error) {
 	var cols segment.Columns
 	for i := range cheap {
@@ -17,37 +16,33 @@ func (p *plan) filter(c *chunk, cheap []predicate) ([]int32, error) {
 	if err := c.load(cols); err != nil {
 		return nil, err
 	}
-	rows := make([]int32, c.group.Rows())
-	for i := range rows {
-		rows[i] = int32(i)
+	rows, err := c.visible()
+	if err != nil {
+		return nil, err
 	}
 	for i := range cheap {
 		rows = cheap[i].refine(c, rows)
 	}
-	if len(p.deep) == 0 || len(rows) == 0 {
-		return rows, nil
+	if c.left = rows; len(p.deep) > 0 && len(rows) > 0 {
+		if rows, err = p.refineDeep(c, rows); err != nil {
+			return nil, err
+		}
+		c.left = rows
 	}
-	if err := c.load(p.paths.cols); err != nil {
+	if rows, err = p.rest.refine(c, rows); err != nil {
 		return nil, err
 	}
-	return p.refineDeep(c, rows)
+	c.left = rows
+	return rows, nil
 }
 
-// refine keeps the rows that pass a predicate on a column.
+// refine keeps the rows that pass a predicate on a column, in place.
 func (p *predicate) refine(c *chunk, rows []int32) []int32 {
-	switch p.field.base {
-	case baseTime:
-		return p.test.refineInts(c.ints(segment.Time), moment, rows)
-	case baseIngested:
-		return p.test.refineInts(c.ints(segment.Ingested), moment, rows)
-	case baseSequence:
-		return p.test.refineInts(c.ints(segment.Sequence), whole, rows)
-	case baseStream:
-		return p.test.refineTexts(c, segment.Stream, rows)
-	case baseType:
-		return p.test.refineTexts(c, segment.Type, rows)
-	case baseTags:
+	if p.field.base == baseTags {
 		return keep(rows, func(row int32) bool { return p.test.matchTags(c.tags(row)) })
+	}
+	if v := c.vector(&p.field, 0); v != nil {
+		return p.test.refine(v, rows)
 	}
 	return keep(rows, func(row int32) bool {
 		v := c.value(p.field.base, row)
@@ -66,94 +61,75 @@ func keep(rows []int32, pass func(int32) bool) []int32 {
 	return out
 }
 
-func (t *test) refineInts(values []int64, k kind, rows []int32) []int32 {
-	lo, hi, ok := t.intRange(k)
-	if !ok {
-		return keep(rows, func(row int32) bool { return t.match(&Value{kind: k, n: values[row]}) })
-	}
-	out := rows[:0]
-	for _, row := range rows {
-		if v := values[row]; v >= lo && v <= hi {
-			out = append(out, row)
-		}
-	}
-	return out
-}
-
-// intRange returns the whole numbers or times that pass, if they are a range of
-// whole ends.
-func (t *test) intRange(k kind) (lo, hi int64, ok bool) {
-	if t.op == Neq || t.op == In || t.op == Contains {
-		return 0, 0, false
-	}
-	from, to := t.ends()
-	if from != nil && from.kind != k || to != nil && to.kind != k {
-		return 0, 0, false
-	}
-	lo, hi = math.MinInt64, math.MaxInt64
-	if from != nil {
-		lo = from.n
-	}
-	if to != nil {
-		hi = to.n
-	}
-	switch {
-	case t.op == Gt && lo == math.MaxInt64 || t.op == Lt && hi == math.MinInt64:
-		return 0, 0, false
-	case t.op == Gt:
-		lo++
-	case t.op == Lt:
-		hi--
-	}
-	return lo, hi, true
-}
-
-// refineTexts tests each entry of a column's dictionary at most once.
+// refineTexts keeps the rows whose text in a column passes, in place.
 func (t *test) refineTexts(c *chunk, col segment.Column, rows []int32) []int32 {
-	dict, codes, ok := c.parts[col].Codes(col)
-	if !ok {
-		return keep(rows, func(row int32) bool { return t.match(&Value{kind: text, s: c.text(col, row)}) })
-	}
-	const pass, fail = 1, 2
-	known := make([]uint8, dict.Len())
-	out := rows[:0]
-	for _, row := range rows {
-		code := codes[row]
-		if known[code] == 0 {
-			known[code] = fail
-			if t.match(&Value{kind: text, s: dict.Value(int(code))}) {
-				known[code] = pass
-			}
-		}
-		if known[code] == pass {
-			out = append(out, row)
-		}
-	}
-	return out
+	return t.refine(c.textVector(col), rows)
 }
 
-// refineDeep keeps the rows that pass the predicates on JSON.
+// refineDeep keeps the rows that pass the predicates on JSON: first by those that
+// columns answer, then by those that take the documents.
 func (p *plan) refineDeep(c *chunk, rows []int32) ([]int32, error) {
-	reader := p.paths.reader(c)
-	values := make([]Value, len(p.deep))
+	var paths []string
+	var columnar, rest []predicate
+	for _, d := range p.deep {
+		if c.shredded(&d.field, d.test.needs()) {
+			columnar = append(columnar, d)
+			paths = append(paths, d.field.canonical())
+		} else {
+			rest = append(rest, d)
+		}
+	}
+	c.stats.byColumn.Add(int64(len(columnar)))
+	c.stats.byJSON.Add(int64(len(rest)))
+	if err := c.load(0, paths...); err != nil {
+		return nil, err
+	}
+	for i := range columnar {
+		rows = columnar[i].test.refine(c.vectors[paths[i]], rows)
+	}
+	if c.left = rows; len(rest) == 0 || len(rows) == 0 {
+		return rows, nil
+	}
+	return p.refineDocuments(c, rest, rows)
+}
+
+// needs returns what a column must tell for a test.
+func (t *test) needs() need {
+	if t.match(&Value{}) != t.match(&Value{kind: null}) {
+		return needNull
+	}
+	return 0
+}
+
+// refineDocuments keeps the rows whose JSON passes.
+func (p *plan) refineDocuments(c *chunk, preds []predicate, rows []int32) ([]int32, error) {
+	fields := make([]Field, len(preds))
+	for i := range preds {
+		fields[i] = preds[i].field
+	}
+	reader, err := newProjection(p.q.Instance, fields).open(c)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]Value, len(preds))
 	out := rows[:0]
 	for _, row := range rows {
-		if p.hopeless(c, row) {
+		if hopeless(c, preds, row) {
 			continue
 		}
 		if err := reader.read(row, values); err != nil {
 			return nil, err
 		}
-		if p.deepMatch(values) {
+		if matchAll(preds, values) {
 			out = append(out, row)
 		}
 	}
 	return out, nil
 }
 
-func (p *plan) deepMatch(values []Value) bool {
-	for i := range p.deep {
-		if !p.deep[i].test.match(&values[i]) {
+func matchAll(preds []predicate, values []Value) bool {
+	for i := range preds {
+		if !preds[i].test.match(&values[i]) {
 			return false
 		}
 	}
@@ -162,13 +138,13 @@ func (p *plan) deepMatch(values []Value) bool {
 
 // hopeless reports whether a document lacks a text that it must have, which is
 // found out many times faster than by parsing. With escapes there is no telling.
-func (p *plan) hopeless(c *chunk, row int32) bool {
-	for i := range p.deep {
-		needle := p.deep[i].test.needle()
+func hopeless(c *chunk, preds []predicate, row int32) bool {
+	for i := range preds {
+		needle := preds[i].test.needle()
 		if needle == "" {
 			continue
 		}
-		doc := c.text(p.deep[i].field.document(), row)
+		doc := c.text(preds[i].field.document(), row)
 		if !strings.Contains(doc, needle) && strings.IndexByte(doc, '\\') < 0 {
 			return true
 		}

@@ -1,45 +1,6 @@
 package querier
 
-import (
-	"slices"
-
-	"github.com/firnlog/firn/layout/event"
-	"github.com/firnlog/firn/layout/fault"
-	"github.com/firnlog/firn/layout/segment"
-)
-
-// reducePlan is a reduction made ready to run.
-type reducePlan struct {
-	*Reduce
-	all   *projection // the fields of groupBy, then the field if there is one
-	value *projection // the field alone, if there is one
-}
-
-func newReducePlan(instance string, r *Reduce) *reducePlan {
-	var value []Field
-	if r.Field.base != baseNone {
-		value = []Field{r.Field}
-	}
-	return &reducePlan{r, newProjection(instance, append(slices.Clone(r.GroupBy), value...)), newProjection(instance, value)}
-}
-
-// columns returns what the reduction reads.
-func (r *reducePlan) columns() segment.Columns {
-	if r.Type == Collect {
-		return r.all.cols | placeColumns
-	}
-	return r.all.cols
-}
-
-// statistics reports whether counts of events by type, or of all, are all that
-// the reduction needs.
-func (r *reducePlan) statistics() bool {
-	counts := r.Type == Count && (r.Field.base == baseNone || r.Field.always())
-	return counts && (len(r.GroupBy) == 0 || r.byType())
-}
-
-// byType reports whether events are grouped by nothing but their type.
-func (r *reducePlan) byType() bool { return len(r.GroupBy) == 1 && r.GroupBy[0].base == baseType }
+import "github.com/firnlog/firn/layout/fault"
 
 // table holds the groups of a reduction, of all events or of a part.
 type table struct {
@@ -47,19 +8,23 @@ type table struct {
 	groups map[string]*group // by the key of their values
 	values int               // collected so far
 	memory *budget
+	grids  []grid // by key
 	key    []byte // scratch
 }
 
 type group struct {
-	keys  []Value
-	state state
-	size  int // accounted for keys
+	keys   []Value
+	states []state // by value
+	size   int     // accounted for keys
 }
 
 func newTable(p *reducePlan, memory *budget) *table {
-	t := &table{plan: p, groups: map[string]*group{}, memory: memory}
+	t := &table{plan: p, groups: map[string]*group{}, memory: memory, grids: make([]grid, len(p.GroupBy))}
+	for i, k := range p.GroupBy {
+		t.grids[i] = newGrid(k.Bucket)
+	}
 	if len(p.GroupBy) == 0 {
-		t.groups[""] = &group{state: newState(p.Type)}
+		t.groups[""] = &group{states: p.states()}
 	}
 	return t
 }
@@ -75,7 +40,7 @@ func (t *table) group(keys []Value) (*group, error) {
 	if g := t.groups[string(t.key)]; g != nil {
 		return g, nil
 	}
-	g := &group{state: newState(t.plan.Type), size: len(t.key) + 160}
+	g := &group{keys: make([]Value, 0, len(keys)), states: t.plan.states(), size: len(t.key) + 96 + 96*len(t.plan.values)}
 	for _, k := range keys {
 		g.keys = append(g.keys, k.clone())
 		g.size += k.size()
@@ -94,23 +59,18 @@ func (t *table) insert(key string, g *group, size int) error {
 
 // rows takes in rows of a chunk, whose columns must be loaded.
 func (t *table) rows(c *chunk, rows []int32) error {
-	if len(t.plan.GroupBy) == 1 {
-		switch b := t.plan.GroupBy[0].base; b {
-		case baseStream:
-			return t.coded(c, segment.Stream, rows)
-		case baseType:
-			return t.coded(c, segment.Type, rows)
-		}
+	of, err := t.assign(c, rows)
+	if err != nil {
+		return err
+	}
+	if of != nil {
+		return t.addRows(c, rows, of)
 	}
 	return t.general(c, rows)
 }
 
 // general takes in rows by reading all fields of each.
 func (t *table) general(c *chunk, rows []int32) error {
-	if len(t.plan.all.fields) == 0 {
-		*t.groups[""].state.(*count) += count(len(rows))
-		return nil
-	}
 	reader := t.plan.all.reader(c)
 	values := make([]Value, len(t.plan.all.fields))
 	n := len(t.plan.GroupBy)
@@ -119,7 +79,7 @@ func (t *table) general(c *chunk, rows []int32) error {
 			return err
 		}
 		for i := range values[:n] {
-			values[i] = values[i].compacted()
+			values[i] = t.grids[i].value(values[i].compacted())
 		}
 		g, err := t.group(values[:n])
 		if err != nil {
@@ -132,54 +92,17 @@ func (t *table) general(c *chunk, rows []int32) error {
 	return nil
 }
 
-// coded takes in rows grouped by one column of strings, where the column has a
-// dictionary looking up each group only once.
-func (t *table) coded(c *chunk, col segment.Column, rows []int32) error {
-	dict, codes, ok := c.parts[col].Codes(col)
-	if !ok {
-		return t.general(c, rows)
-	}
-	known := make([]*group, dict.Len())
-	reader := t.plan.value.reader(c)
-	values := make([]Value, len(t.plan.value.fields))
-	for _, row := range rows {
-		g := known[codes[row]]
-		if g == nil {
-			var err error
-			if g, err = t.group([]Value{Text(dict.Value(int(codes[row])))}); err != nil {
-				return err
-			}
-			known[codes[row]] = g
-		}
-		if len(values) > 0 {
-			if err := reader.read(row, values); err != nil {
-				return err
-			}
-		}
-		if err := t.add(g, c, row, values); err != nil {
+// add takes in one event. Values holds those of the fields that values are made
+// of.
+func (t *table) add(g *group, c *chunk, row int32, values []Value) error {
+	for i, slot := range t.plan.slots {
+		if slot < 0 {
+			g.states[i].add(nil, origin{})
+		} else if err := t.addOne(i, g, &values[slot], c, row); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// add takes in one event. Value holds the value of the field, or nothing where
-// there is no field.
-func (t *table) add(g *group, c *chunk, row int32, value []Value) error {
-	if len(value) == 0 {
-		g.state.add(nil, event.Place{})
-		return nil
-	}
-	v := &value[0]
-	if v.kind == missing || v.kind == null && t.plan.Type != Count {
-		return nil
-	}
-	var at event.Place
-	if t.plan.Type == Collect {
-		at = c.place(row)
-		t.values++
-	}
-	return t.grew(g.state.add(v, at))
 }
 
 // grew accounts for the growth of a state and checks how much was collected.
@@ -203,8 +126,15 @@ func (t *table) count(eventType string, n int64) error {
 	if err != nil {
 		return err
 	}
-	*g.state.(*count) += count(n)
+	g.count(n)
 	return nil
+}
+
+// count adds n events to states that are all counts.
+func (g *group) count(n int64) {
+	for _, s := range g.states {
+		*s.(*count) += count(n)
+	}
 }
 
 // merge takes in the table of a part of the events.
@@ -218,36 +148,13 @@ func (t *table) merge(o *table) error {
 			}
 			continue
 		}
-		if err := t.grew(g.state.merge(og.state) - og.size); err != nil {
+		grown := -og.size
+		for i, s := range g.states {
+			grown += s.merge(og.states[i])
+		}
+		if err := t.grew(grown); err != nil {
 			return err
 		}
 	}
 	return t.grew(0)
-}
-
-// appendJSON appends the result: that of the one group, or a row for each group
-// in the order of their keys.
-func (t *table) appendJSON(b []byte) []byte {
-	if len(t.plan.GroupBy) == 0 {
-		return t.groups[""].state.appendJSON(b)
-	}
-	sorted := make([]*group, 0, len(t.groups))
-	for _, g := range t.groups {
-		sorted = append(sorted, g)
-	}
-	o := order{by: make([]Order, len(t.plan.GroupBy))}
-	slices.SortFunc(sorted, func(a, b *group) int { return o.compare(&entry{keys: a.keys}, &entry{keys: b.keys}) })
-	return appendList(b, sorted, t.appendRow)
-}
-
-func (t *table) appendRow(b []byte, g *group) []byte {
-	b = append(b, '{')
-	for i, f := range t.plan.GroupBy {
-		if g.keys[i].kind != missing {
-			b = append(appendQuoted(b, f.name), ':')
-			b = append(g.keys[i].appendJSON(b), ',')
-		}
-	}
-	b = append(appendQuoted(b, string(t.plan.Type)), ':')
-	return append(g.state.appendJSON(b), '}')
 }

@@ -2,6 +2,7 @@ package querier
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -81,6 +82,11 @@ func (r *run) renderUnit(ctx context.Context, u *unit, entries []*entry, ranks [
 	if c == nil {
 		c = &chunk{unit: u, stats: &r.stats}
 	}
+	c.left = c.left[:0]
+	for _, rank := range ranks {
+		c.left = append(c.left, entries[rank].row)
+	}
+	slices.Sort(c.left)
 	if err := c.load(r.show.cols); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 //	 "orderBy": {"field": …, "direction": "asc" or "desc"} or a list of these,
 //	 "limit": n, "offset": n, "cursor": …,
 //	 "reduce": {"type": …, "field": …, "groupBy": [field, …]},
-//	 "total": true or false}
+//	 "total": true or false, "explain": true or false}
 //
 // All but from.instance may be left out or, except for a condition's value, be
 // null. The JSON is read strictly: members that are unknown or occur twice and
@@ -29,7 +29,7 @@ func Parse(body []byte) (*Query, error) {
 	if len(body) > MaxQueryBytes {
 		return nil, fault.New(fault.Invalid, "a query has at most %d bytes of JSON", MaxQueryBytes)
 	}
-	p := parser{jsontext.NewDecoder(bytes.NewBuffer(body))}
+	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(body))}
 	q := New("")
 	if err := p.object("", "a query", q.members(&p)); err != nil {
 		return nil, err
@@ -45,7 +45,10 @@ func Parse(body []byte) (*Query, error) {
 
 // parser reads the parts of a query. Its methods take the path of the part for
 // error messages.
-type parser struct{ dec *jsontext.Decoder }
+type parser struct {
+	dec   *jsontext.Decoder
+	depth int // of the condition that is read
+}
 
 // members are the readers of an object's members.
 type members map[string]func(at string) error
@@ -71,26 +74,37 @@ func (q *Query) members(p *parser) members {
 		"cursor":  func(at string) error { return p.text(at, &q.Cursor) },
 		"reduce": func(at string) error {
 			q.Reduce = new(Reduce)
-			return p.object(at, "reduce", members{
-				"type":    func(at string) error { return p.text(at, (*string)(&q.Reduce.Type)) },
-				"field":   func(at string) error { return p.field(at, &q.Reduce.Field) },
-				"groupBy": func(at string) error { return list(p, at, &q.Reduce.GroupBy, MaxGroupBy, (*parser).field) },
-			})
+			return p.reduce(at, q.Reduce)
 		},
 		"total": func(at string) error {
-			v, err := p.scalar(at)
-			if err == nil && v.kind != boolean {
-				err = invalid(at, "it is true or false")
-			}
-			q.NoTotal = v.n == 0
+			var total bool
+			err := p.boolean(at, &total)
+			q.NoTotal = !total
 			return err
 		},
+		"explain": func(at string) error { return p.boolean(at, &q.Explain) },
 	}
 }
 
 // object reads an object. Members that are null are as if they were absent,
 // but for "value", whose reader is called.
 func (p *parser) object(at, what string, ms members) error {
+	return p.each(at, func(at, member string) error {
+		read, ok := ms[member]
+		if !ok {
+			return invalid(at, "%s has no such member; it has %s", what, ms.names())
+		}
+		if p.dec.PeekKind() == 'n' && member != "value" {
+			_, err := p.dec.ReadToken()
+			return p.syntax(err)
+		}
+		return read(at)
+	})
+}
+
+// each calls one for each member of an object, with its path and name, to read
+// its value.
+func (p *parser) each(at string, one func(at, member string) error) error {
 	if p.dec.PeekKind() != '{' {
 		return p.expected(at, "an object")
 	}
@@ -100,31 +114,19 @@ func (p *parser) object(at, what string, ms members) error {
 			return p.syntax(err)
 		}
 		member := name.String()
-		read, ok := ms[member]
-		if !ok {
-			return invalid(join(at, shorten(member)), "%s has no such member; it has %s", what, ms.names())
-		}
-		if p.dec.PeekKind() == 'n' && member != "value" {
-			if _, err := p.dec.ReadToken(); err != nil {
-				return p.syntax(err)
-			}
-			continue
-		}
-		if err := read(join(at, member)); err != nil {
+		if err := one(join(at, shorten(member)), member); err != nil {
 			return err
 		}
 	}
-	if _, err := p.dec.ReadToken(); err != nil { // the closing brace
-		return p.syntax(err)
-	}
-	return nil
+	_, err := p.dec.ReadToken() // the closing brace
+	return p.syntax(err)
 }
 
 // names lists the members in the order of the language's description.
 func (ms members) names() string {
 	var known []string
-	for _, n := range []string{"from", "instance", "stream", "where", "field", "operator", "value", "direction",
-		"select", "orderBy", "limit", "offset", "cursor", "reduce", "type", "groupBy", "total"} {
+	for _, n := range []string{"from", "instance", "stream", "where", "field", "operator", "value", "ignoreCase", "and", "or", "not", "direction",
+		"select", "orderBy", "limit", "offset", "cursor", "reduce", "type", "k", "values", "groupBy", "bucket", "zone", "total", "explain"} {
 		if ms[n] != nil {
 			known = append(known, n)
 		}
@@ -154,34 +156,6 @@ func list[T any](p *parser, at string, out *[]T, bound int, one func(*parser, st
 	return nil
 }
 
-func (p *parser) predicate(at string, c *Predicate) error {
-	listed := false
-	err := p.object(at, "a condition", members{
-		"field":    func(at string) error { return p.field(at, &c.Field) },
-		"operator": func(at string) error { return p.text(at, (*string)(&c.Operator)) },
-		"value": func(at string) error {
-			if listed = p.dec.PeekKind() == '['; listed {
-				return list(p, at, &c.Values, MaxList, (*parser).element)
-			}
-			c.Values = make([]Value, 1)
-			return p.element(at, &c.Values[0])
-		},
-	})
-	if err != nil {
-		return err
-	}
-	wanted := c.Operator == In || c.Operator == Between
-	switch {
-	case c.Values == nil:
-		return invalid(at, "a condition has field, operator and value; value is missing")
-	case wanted && !listed:
-		return invalid(at+".value", "%s takes a list of values", c.Operator)
-	case listed && !wanted:
-		return invalid(at+".value", "a list goes with in or between only; the operator is %q", shorten(string(c.Operator)))
-	}
-	return nil
-}
-
 func (p *parser) orders(at string, out *[]Order) error {
 	if p.dec.PeekKind() == '[' {
 		return list(p, at, out, MaxOrders, (*parser).order)
@@ -192,18 +166,20 @@ func (p *parser) orders(at string, out *[]Order) error {
 
 func (p *parser) order(at string, o *Order) error {
 	return p.object(at, "an order", members{
-		"field": func(at string) error { return p.field(at, &o.Field) },
-		"direction": func(at string) error {
-			var d string
-			if err := p.text(at, &d); err != nil {
-				return err
-			}
-			if o.Desc = d == "desc"; !o.Desc && d != "asc" {
-				return invalid(at, "%q is neither asc nor desc", shorten(d))
-			}
-			return nil
-		},
+		"field":     func(at string) error { return p.field(at, &o.Field) },
+		"direction": func(at string) error { return p.direction(at, &o.Desc) },
 	})
+}
+
+func (p *parser) direction(at string, desc *bool) error {
+	var d string
+	if err := p.text(at, &d); err != nil {
+		return err
+	}
+	if *desc = d == "desc"; !*desc && d != "asc" {
+		return invalid(at, "%q is neither asc nor desc", shorten(d))
+	}
+	return nil
 }
 
 func (p *parser) field(at string, f *Field) error {
@@ -230,6 +206,15 @@ func (p *parser) text(at string, out *string) error {
 		err = invalid(at, "it is a string")
 	}
 	*out = v.s
+	return err
+}
+
+func (p *parser) boolean(at string, out *bool) error {
+	v, err := p.scalar(at)
+	if err == nil && v.kind != boolean {
+		err = invalid(at, "it is true or false")
+	}
+	*out = v.n != 0
 	return err
 }
 
@@ -267,7 +252,11 @@ func (p *parser) expected(at, what string) error {
 	return invalid(at, "%s is expected here", what)
 }
 
+// syntax says what is wrong with the JSON, if anything is.
 func (p *parser) syntax(err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, io.EOF) {
 		return fault.New(fault.Invalid, "the query is empty; it is a JSON object such as {\"from\":{\"instance\":\"my-log\"}}")
 	}

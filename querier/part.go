@@ -19,20 +19,25 @@ func (r *run) scanUnit(ctx context.Context, u *unit) (*part, error) {
 	}
 	e := groupExtent{u.group, u.shard}
 	rest, ok := prune(e, r.columns)
-	if !ok {
+	if !ok || !u.possible(r.deep) {
 		return &part{}, nil
 	}
 	wanted := r.top != nil && !r.top.excludes(e)
-	counted := len(rest) == 0 && len(r.deep) == 0
+	counted := len(rest) == 0 && len(r.deep) == 0 && r.rest.empty() && u.mask == nil
 	switch {
 	case r.table == nil && !wanted && !r.counting:
 		return &part{}, nil
 	case r.table == nil && !wanted && counted:
-		return &part{matched: int64(u.group.Rows())}, nil
+		r.stats.rowsCounted.Add(int64(u.rows()))
+		return &part{matched: int64(u.rows())}, nil
 	}
 	if r.table != nil && counted && r.reduce.statistics() && !r.reduce.byType() {
 		t := newTable(r.reduce, &r.memory)
-		return &part{int64(u.group.Rows()), nil, t}, t.count("", int64(u.group.Rows()))
+		r.stats.rowsCounted.Add(int64(u.rows()))
+		return &part{int64(u.rows()), nil, t}, t.count("", int64(u.rows()))
+	}
+	if ok, err := u.narrow(rest, r.deep, &r.stats); !ok || err != nil {
+		return &part{}, err
 	}
 	return r.scanRows(u, rest, wanted)
 }
@@ -40,17 +45,23 @@ func (r *run) scanUnit(ctx context.Context, u *unit) (*part, error) {
 // scanRows reads what the unit's statistics leave open.
 func (r *run) scanRows(u *unit, rest []predicate, wanted bool) (*part, error) {
 	r.stats.groupsRead.Add(1)
-	r.stats.rowsScanned.Add(int64(u.group.Rows()))
+	r.stats.rowsScanned.Add(int64(u.rows()))
+	if err := r.limits.check(&r.stats); err != nil {
+		return nil, err
+	}
 	c := &chunk{unit: u, stats: &r.stats}
 	rows, err := r.filter(c, rest)
 	if err != nil || len(rows) == 0 {
 		return &part{}, err
 	}
+	if err := r.limits.check(&r.stats); err != nil {
+		return nil, err
+	}
 	p := &part{matched: int64(len(rows))}
 	switch {
 	case r.table != nil:
 		p.table = newTable(r.reduce, &r.memory)
-		if err = c.load(r.reduce.columns()); err == nil {
+		if err = r.reduce.load(c); err == nil {
 			err = p.table.rows(c, rows)
 		}
 	case wanted:
@@ -64,7 +75,8 @@ func (r *run) scanRows(u *unit, rest []predicate, wanted bool) (*part, error) {
 
 // candidates returns the rows that may belong to the page, with their keys.
 func (r *run) candidates(c *chunk, rows []int32) ([]entry, error) {
-	if err := c.load(r.keys.cols | placeColumns); err != nil {
+	cols, paths := r.keys.sources(c.unit)
+	if err := c.load(cols|placeColumns, paths...); err != nil {
 		return nil, err
 	}
 	reader := r.keys.reader(c)

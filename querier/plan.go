@@ -2,8 +2,8 @@ package querier
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"time"
 
 	"github.com/firnlog/firn/layout/event"
 )
@@ -13,7 +13,7 @@ type plan struct {
 	q        *Query
 	cheap    []predicate // on columns, the cheapest first
 	deep     []predicate // on paths of JSON
-	paths    *projection // the fields of deep
+	rest     *residue    // conditions that are neither
 	never    bool        // the conditions contradict each other
 	from, to event.Micros
 	order    order
@@ -22,17 +22,30 @@ type plan struct {
 	show     *selection
 }
 
-// newPlan checks and compiles q.
+// newPlan checks and compiles q, with relative times relative to the clock.
 func newPlan(q *Query) (*plan, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	all, err := q.predicates()
+	return planAt(q, time.Now())
+}
+
+// pinned returns the plan with relative times relative to now.
+func (p *plan) pinned(now event.Micros) (*plan, error) {
+	if !p.q.relative() {
+		return p, nil
+	}
+	return planAt(p.q, now.Time())
+}
+
+// planAt compiles q, which was checked.
+func planAt(q *Query, now time.Time) (*plan, error) {
+	all, rest, err := q.predicates(now)
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{q: q, order: newOrder(q.OrderBy), show: newSelection(q)}
-	p.keys = newProjection(q.Instance, p.order.fields())
+	p := &plan{q: q, rest: rest, order: newOrder(q.OrderBy), show: newSelection(q)}
+	p.keys = newProjection(q.Instance, p.order.fields()).ask(needNull)
 	left := intervals(all)
 	for _, i := range left {
 		p.never = p.never || i.empty
@@ -49,31 +62,10 @@ func newPlan(q *Query) (*plan, error) {
 		}
 	}
 	slices.SortStableFunc(p.cheap, func(a, b predicate) int { return cmp.Compare(a.cost(), b.cost()) })
-	var fields []Field
-	for _, c := range p.deep {
-		fields = append(fields, c.field)
-	}
-	p.paths = newProjection(q.Instance, fields)
 	if q.Reduce != nil {
 		p.reduce = newReducePlan(q.Instance, q.Reduce)
 	}
 	return p, nil
-}
-
-// predicates compiles the conditions, that on the stream among them.
-func (q *Query) predicates() ([]predicate, error) {
-	var out []predicate
-	if q.Stream != "" {
-		out = append(out, predicate{Stream, test{op: Eq, values: []Value{Text(q.Stream)}}})
-	}
-	for i := range q.Where {
-		p, err := q.Where[i].compile(fmt.Sprintf("where[%d]", i))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, nil
 }
 
 // cost ranks predicates on columns by what a row costs.

@@ -2,13 +2,15 @@ package querier
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// predicate is a condition made ready to be tested.
+// predicate is a condition on one field, made ready to be tested.
 type predicate struct {
 	field Field
 	test  test
@@ -19,18 +21,21 @@ type test struct {
 	op     Operator
 	values []Value
 	set    map[string]bool // keys of In's values, where there are many
+	fold   bool            // strings compare without case; values are folded
+	re     *regexp.Regexp  // of Matches
 }
 
 // fewValues is up to where In looks through its values one by one.
 const fewValues = 8
 
-// compile makes p ready. At is its path for error messages.
-func (p *Predicate) compile(at string) (predicate, error) {
-	t := test{op: p.Operator, values: slices.Clone(p.Values)}
-	if p.Field.isTime() {
+// compile makes p ready, which is not composite. At is its path for error
+// messages, now what relative times are relative to.
+func (p *Predicate) compile(at string, now time.Time) (predicate, error) {
+	t := test{op: p.Operator, values: slices.Clone(p.Values), fold: p.IgnoreCase}
+	if p.Field.isTime() && t.op != Exists {
 		for i, v := range t.values {
 			var err error
-			if t.values[i], err = asTime(v, at+".value"); err != nil {
+			if t.values[i], err = asTime(v, t.roundsUp(i), at+".value", now); err != nil {
 				return predicate{}, err
 			}
 		}
@@ -38,17 +43,51 @@ func (p *Predicate) compile(at string) (predicate, error) {
 	if err := t.check(at+".value", p.Field.isTime()); err != nil {
 		return predicate{}, err
 	}
+	if t.op == HasTag {
+		return predicate{Tags, test{op: Contains, values: t.values, fold: t.fold}.prepared()}, nil
+	}
+	if t.op == Matches {
+		re, err := compilePattern(t.values[0].s, t.fold)
+		if err != nil {
+			return predicate{}, invalid(at+".value", "%w", err)
+		}
+		t.re, t.fold = re, false
+	}
+	return predicate{p.Field, t.prepared()}, nil
+}
+
+// prepared returns t ready to match.
+func (t test) prepared() test {
+	for i := range t.values {
+		if t.fold {
+			t.values[i] = folded(t.values[i])
+		}
+	}
 	if t.op == In && len(t.values) > fewValues {
 		t.set = map[string]bool{}
 		for i := range t.values {
 			t.set[string(t.values[i].appendKey(nil))] = true
 		}
 	}
-	return predicate{p.Field, t}, nil
+	return t
+}
+
+// plain reports whether statistics and ranges can be asked about t: whether it
+// compares whole values as they are.
+func (t *test) plain() bool {
+	switch t.op {
+	case Exists, StartsWith, EndsWith, Matches:
+		return false
+	}
+	return !t.fold
 }
 
 // match reports whether a value passes.
 func (t *test) match(v *Value) bool {
+	if t.fold && v.kind == text {
+		f := folded(*v)
+		v = &f
+	}
 	switch t.op {
 	case Eq:
 		return equal(v, &t.values[0])
@@ -58,7 +97,20 @@ func (t *test) match(v *Value) bool {
 		return t.in(v)
 	case Contains:
 		return t.contains(v)
+	case Exists:
+		return (v.kind != missing) == (t.values[0].n != 0)
+	case StartsWith:
+		return v.kind == text && strings.HasPrefix(v.s, t.values[0].s)
+	case EndsWith:
+		return v.kind == text && strings.HasSuffix(v.s, t.values[0].s)
+	case Matches:
+		return v.kind == text && t.re.MatchString(v.s)
 	}
+	return t.within(v)
+}
+
+// within reports whether a value lies in the range of t.
+func (t *test) within(v *Value) bool {
 	if a := &t.values[0]; !ordered(v, a) {
 		return false
 	}
@@ -102,14 +154,19 @@ func (t *test) contains(v *Value) bool {
 		if err != nil {
 			return false // v.s is valid JSON: this cannot be
 		}
-		if e := parseValue(string(raw)); equal(&e, a) {
+		e := parseValue(string(raw))
+		if t.fold {
+			e = folded(e)
+		}
+		if equal(&e, a) {
 			return true
 		}
 	}
 	return false
 }
 
-// matchTags tests the tags of an event without writing them as JSON.
+// matchTags tests the tags of an event without writing them as JSON. It is for
+// plain tests.
 func (t *test) matchTags(tags []string) bool {
 	switch {
 	case len(tags) == 0:
@@ -123,7 +180,7 @@ func (t *test) matchTags(tags []string) bool {
 // needle returns a text that must stand in every JSON document without escapes
 // that holds a value which passes; "" if there is none.
 func (t *test) needle() string {
-	if (t.op == Eq || t.op == Contains) && t.values[0].kind == text {
+	if (t.op == Eq || t.op == Contains) && !t.fold && t.values[0].kind == text {
 		return t.values[0].s
 	}
 	return ""

@@ -2,6 +2,7 @@ package querier
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,7 @@ type Query struct {
 	Cursor   string      // from the page before; the rest of the query must be the same but Limit
 	Reduce   *Reduce     // instead of events, one value over all of them
 	NoTotal  bool        // the total need not be counted
+	Explain  bool        // the stats tell how the answer was found
 }
 
 // New returns a query for all events of an instance with the default limit.
@@ -40,43 +42,41 @@ const (
 	Contains Operator = "contains" // a part of a string, a member of an array
 	In       Operator = "in"       // equal to one of a list
 	Between  Operator = "between"  // two values, both ends included
+
+	Exists     Operator = "exists"     // with true: the event has the field; with false: it lacks it
+	StartsWith Operator = "startsWith" // the beginning of a string
+	EndsWith   Operator = "endsWith"   // the end of a string
+	Matches    Operator = "matches"    // an RE2 regular expression finds a place in a string
+	HasTag     Operator = "hasTag"     // the event has the tag; Field may be left out
+
+	And Operator = "and" // all of Parts
+	Or  Operator = "or"  // any of Parts
+	Not Operator = "not" // not the one part
 )
 
-var operators = []Operator{Eq, Neq, Gt, Gte, Lt, Lte, Contains, In, Between}
+// operators are those that statistics and ranges can be asked about, allOperators
+// those of all single conditions.
+var (
+	operators    = []Operator{Eq, Neq, Gt, Gte, Lt, Lte, Contains, In, Between}
+	allOperators = append(slices.Clone(operators), Exists, StartsWith, EndsWith, Matches, HasTag)
+)
 
-// Predicate is one condition.
+// Predicate is a condition: on a field, or made of others.
 type Predicate struct {
-	Field    Field
-	Operator Operator
-	Values   []Value // two for Between, any number for In, else one
+	Field      Field
+	Operator   Operator
+	Values     []Value // two for Between, any number for In, else one
+	IgnoreCase bool    // strings compare without case: with Eq, Neq, In, Contains, StartsWith, EndsWith, Matches and HasTag
+
+	// Parts are the conditions that And, Or and Not are made of; these have
+	// nothing but their parts.
+	Parts []Predicate
 }
 
 // Order is one field of an order.
 type Order struct {
 	Field Field
 	Desc  bool
-}
-
-// Reduction is a kind of aggregation.
-type Reduction string
-
-// The reductions.
-const (
-	Count   Reduction = "count"
-	Sum     Reduction = "sum"
-	Avg     Reduction = "avg"
-	Min     Reduction = "min"
-	Max     Reduction = "max"
-	Collect Reduction = "collect" // all values, in append order
-)
-
-var reductions = []Reduction{Count, Sum, Avg, Min, Max, Collect}
-
-// Reduce asks for an aggregation.
-type Reduce struct {
-	Type    Reduction
-	Field   Field // the zero Field for none, which only Count allows
-	GroupBy []Field
 }
 
 // String returns the query as JSON in one normal form, which [Parse] reads back
@@ -86,6 +86,9 @@ func (q *Query) String() string {
 	b = strconv.AppendInt(append(b, `,"limit":`...), int64(q.Limit), 10)
 	if q.Cursor != "" {
 		b = appendQuoted(append(b, `,"cursor":`...), q.Cursor)
+	}
+	if q.Explain {
+		b = append(b, `,"explain":true`...)
 	}
 	return string(append(b, '}'))
 }
@@ -119,8 +122,21 @@ func (q *Query) appendIdentity(b []byte) []byte {
 }
 
 func appendPredicate(b []byte, p Predicate) []byte {
-	b = appendField(append(b, `{"field":`...), p.Field)
-	b = appendQuoted(append(b, `,"operator":`...), string(p.Operator))
+	switch p.Operator {
+	case And, Or:
+		b = append(appendQuoted(append(b, '{'), string(p.Operator)), ':')
+		return append(appendList(b, p.Parts, appendPredicate), '}')
+	case Not:
+		return append(appendPredicate(append(b, `{"not":`...), p.Parts[0]), '}')
+	}
+	b = append(b, '{')
+	if p.Field.base != baseNone {
+		b = append(appendField(append(b, `"field":`...), p.Field), ',')
+	}
+	b = appendQuoted(append(b, `"operator":`...), string(p.Operator))
+	if p.IgnoreCase {
+		b = append(b, `,"ignoreCase":true`...)
+	}
 	b = append(b, `,"value":`...)
 	if p.Operator == In || p.Operator == Between {
 		b = appendList(b, p.Values, func(b []byte, v Value) []byte { return v.appendJSON(b) })
@@ -132,21 +148,7 @@ func appendPredicate(b []byte, p Predicate) []byte {
 
 func appendOrder(b []byte, o Order) []byte {
 	b = appendField(append(b, `{"field":`...), o.Field)
-	if o.Desc {
-		return append(b, `,"direction":"desc"}`...)
-	}
-	return append(b, `,"direction":"asc"}`...)
-}
-
-func appendReduce(b []byte, r *Reduce) []byte {
-	b = appendQuoted(append(b, `{"type":`...), string(r.Type))
-	if r.Field.base != baseNone {
-		b = appendField(append(b, `,"field":`...), r.Field)
-	}
-	if len(r.GroupBy) > 0 {
-		b = appendList(append(b, `,"groupBy":`...), r.GroupBy, appendField)
-	}
-	return append(b, '}')
+	return append(b, directionMember(o.Desc)...)
 }
 
 func appendField(b []byte, f Field) []byte { return appendQuoted(b, f.name) }

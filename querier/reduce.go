@@ -4,21 +4,40 @@ import "github.com/firnlog/firn/layout/event"
 
 // state is the reduction of a group's values so far. States of one kind merge,
 // so that parts of the events can be reduced apart. The values added are
-// neither missing nor, but for count, null; they need not outlive the call. Only
-// collect looks at places.
+// neither missing nor, but for count, null; they need not outlive the call.
 type state interface {
-	// add takes in the value of the event at a place and returns by how many
-	// bytes the state grew.
-	add(v *Value, at event.Place) int
-	// merge takes in a state of the same kind, whose events come behind, and
-	// returns by how many bytes it and that state together grew.
+	// add takes in the value of an event and returns by how many bytes the
+	// state grew.
+	add(v *Value, at origin) int
+	// merge takes in a state of the same kind and returns by how many bytes it
+	// and that state together grew. Where the order of events matters, the
+	// values bear their origin.
 	merge(s state) int
-	// appendJSON appends the result.
-	appendJSON(b []byte) []byte
+	// result returns the result as a value.
+	result() Value
+	wired
 }
 
-func newState(r Reduction) state {
-	switch r {
+// origin tells which event a value is of, as far as the reductions of a query
+// look at it.
+type origin struct {
+	time  event.Micros
+	place event.Place
+}
+
+// compare orders by timestamp, and by place where these are the same.
+func (o origin) compare(p origin) int {
+	if o.time != p.time {
+		if o.time < p.time {
+			return -1
+		}
+		return 1
+	}
+	return o.place.Compare(p.place)
+}
+
+func newState(n Named) state {
+	switch n.Type {
 	case Sum:
 		return &sum{}
 	case Avg:
@@ -29,6 +48,28 @@ func newState(r Reduction) state {
 		return &extreme{max: true}
 	case Collect:
 		return &collect{}
+	case CountDistinct:
+		return &distinct{values: map[string]struct{}{}}
+	case First:
+		return &edge{}
+	case Last:
+		return &edge{last: true}
+	case TopK:
+		k := n.K
+		if k == 0 {
+			k = defaultTop
+		}
+		return &frequent{k: k, counts: map[string]*tally{}}
+	case Count:
+		return new(count)
 	}
-	return new(count)
+	q, _ := n.Type.quantile()
+	return &percentile{q: q}
 }
+
+// defaultTop is how many values topK shows when it does not say.
+const defaultTop = 10
+
+// needsPlace and needsTime report what of an event's origin a reduction looks at.
+func (r Reduction) needsPlace() bool { return r == Collect || r.needsTime() }
+func (r Reduction) needsTime() bool  { return r == First || r == Last }

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/querier/datemath"
 )
 
 // The reference evaluator: the language read a second time, one event after the
@@ -166,14 +168,20 @@ func refEqual(a, b refValue) bool {
 }
 
 // refWanted reads a value of a condition for a field.
-func refWanted(name string, raw json.RawMessage) refValue {
+func refWanted(name string, raw json.RawMessage, up bool, now event.Micros) refValue {
 	v := refParse(string(raw))
 	switch name {
 	case "timestamp", "ingested_at", "ingestedAt":
 		switch v.typ {
 		case "string":
-			m, _ := event.ParseTime(v.str)
-			return refTime(m)
+			if m, err := event.ParseTime(v.str); err == nil {
+				return refTime(m)
+			}
+			t, err := datemath.Parse(v.str, now.Time(), up)
+			if err != nil {
+				panic(err)
+			}
+			return refTime(event.ToMicros(t))
 		case "number":
 			m, _ := event.ParseTime(v.raw)
 			return refTime(m)
@@ -182,70 +190,126 @@ func refWanted(name string, raw json.RawMessage) refValue {
 	return v
 }
 
-func refMatch(e event.Event, name, op string, raw json.RawMessage) bool {
-	v := refGet(e, name)
-	if op == "in" || op == "between" {
-		var list []json.RawMessage
-		json.Unmarshal(raw, &list)
-		if op == "between" {
-			return refMatch(e, name, "gte", list[0]) && refMatch(e, name, "lte", list[1])
+// refCondition is a condition as encoding/json reads it.
+type refCondition struct {
+	And, Or         []refCondition
+	Not             *refCondition
+	Field, Operator string
+	Value           json.RawMessage
+	IgnoreCase      bool
+}
+
+func refHolds(e event.Event, c refCondition, now event.Micros) bool {
+	if c.Not != nil {
+		return !refHolds(e, *c.Not, now)
+	}
+	for _, part := range c.Or {
+		if refHolds(e, part, now) {
+			return true
 		}
-		for _, w := range list {
-			if refEqual(v, refWanted(name, w)) {
+	}
+	for _, part := range c.And {
+		if !refHolds(e, part, now) {
+			return false
+		}
+	}
+	if c.Or != nil || c.And != nil {
+		return c.And != nil
+	}
+	if c.Operator == "hasTag" {
+		for _, tag := range e.Tags {
+			if w := refParse(string(c.Value)).str; tag == w || c.IgnoreCase && strings.EqualFold(tag, w) {
 				return true
 			}
 		}
 		return false
 	}
-	w := refWanted(name, raw)
+	return refMatch(e, c, now)
+}
+
+// refWith is the condition with another operator and value.
+func (c refCondition) refWith(op string, value json.RawMessage) refCondition {
+	c.Operator, c.Value = op, value
+	return c
+}
+
+func refMatch(e event.Event, c refCondition, now event.Micros) bool {
+	name, op, raw := c.Field, c.Operator, c.Value
+	v := refGet(e, name)
+	if op == "in" || op == "between" {
+		var list []json.RawMessage
+		json.Unmarshal(raw, &list)
+		if op == "between" {
+			return refMatch(e, c.refWith("gte", list[0]), now) && refMatch(e, c.refWith("lte", list[1]), now)
+		}
+		for _, w := range list {
+			if refMatch(e, c.refWith("eq", w), now) {
+				return true
+			}
+		}
+		return false
+	}
+	w := refWanted(name, raw, op == "gt" || op == "lte", now)
+	same := func(v refValue) bool {
+		return refEqual(v, w) || c.IgnoreCase && v.typ == "string" && w.typ == "string" && strings.EqualFold(v.str, w.str)
+	}
+	lower := func(s string) string {
+		if c.IgnoreCase {
+			return strings.ToLower(s)
+		}
+		return s
+	}
 	switch op {
 	case "eq":
-		return refEqual(v, w)
+		return same(v)
 	case "neq":
-		return !refEqual(v, w)
+		return !same(v)
+	case "exists":
+		return (v.typ != "missing") == (string(raw) == "true")
+	case "startsWith":
+		return v.typ == "string" && strings.HasPrefix(lower(v.str), lower(w.str))
+	case "endsWith":
+		return v.typ == "string" && strings.HasSuffix(lower(v.str), lower(w.str))
+	case "matches":
+		flags := map[bool]string{true: "(?i)"}
+		return v.typ == "string" && regexp.MustCompile(flags[c.IgnoreCase]+w.str).MatchString(v.str)
 	case "contains":
 		if v.typ == "array" {
 			var list []json.RawMessage
 			json.Unmarshal([]byte(v.raw), &list)
 			for _, m := range list {
-				if refEqual(refParse(string(m)), w) {
+				if same(refParse(string(m))) {
 					return true
 				}
 			}
 			return false
 		}
-		return v.typ == "string" && w.typ == "string" && strings.Contains(v.str, w.str)
+		return v.typ == "string" && w.typ == "string" && strings.Contains(lower(v.str), lower(w.str))
 	}
 	if v.typ != w.typ || v.typ != "number" && v.typ != "string" && v.typ != "time" {
 		return false
 	}
-	c := refCompare(v, w)
+	d := refCompare(v, w)
 	switch op {
 	case "gt":
-		return c > 0
+		return d > 0
 	case "gte":
-		return c >= 0
+		return d >= 0
 	case "lt":
-		return c < 0
+		return d < 0
 	}
-	return c <= 0
+	return d <= 0
 }
 
 // refQuery is a query as encoding/json reads it.
 type refQuery struct {
-	From  struct{ Instance, Stream string }
-	Where []struct {
-		Field, Operator string
-		Value           json.RawMessage
-	}
+	From    struct{ Instance, Stream string }
+	Where   []refCondition
 	Select  []string
 	OrderBy []struct{ Field, Direction string }
 	Limit   *int
 	Offset  int
-	Reduce  *struct {
-		Type, Field string
-		GroupBy     []string
-	}
+	Reduce  *refReduction
 }
 
 // refAnswer is what the reference finds.
@@ -255,7 +319,7 @@ type refAnswer struct {
 	total       int
 }
 
-func refRun(events []event.Event, hidden event.Micros, query string) refAnswer {
+func refRun(events []event.Event, hidden, now event.Micros, query string) refAnswer {
 	var q refQuery
 	if err := json.Unmarshal([]byte(query), &q); err != nil {
 		panic(err)
@@ -264,7 +328,7 @@ func refRun(events []event.Event, hidden event.Micros, query string) refAnswer {
 	for _, e := range events {
 		ok := e.Time >= hidden && (q.From.Stream == "" || q.From.Stream == e.Stream)
 		for _, w := range q.Where {
-			ok = ok && refMatch(e, w.Field, w.Operator, w.Value)
+			ok = ok && refHolds(e, w, now)
 		}
 		if ok {
 			found = append(found, e)
@@ -273,7 +337,7 @@ func refRun(events []event.Event, hidden event.Micros, query string) refAnswer {
 	sort.SliceStable(found, func(i, j int) bool { return found[i].Place.Compare(found[j].Place) < 0 })
 	a := refAnswer{total: len(found)}
 	if q.Reduce != nil {
-		a.aggregation = refGroups(found, q.Reduce.Type, q.Reduce.Field, q.Reduce.GroupBy)
+		a.aggregation = q.Reduce.run(found)
 		return a
 	}
 	sort.SliceStable(found, func(i, j int) bool {

@@ -38,7 +38,7 @@ func newSelection(q *Query) *selection {
 			parts = append(parts, f)
 		}
 	}
-	s.paths = newProjection(q.Instance, parts)
+	s.paths = newProjection(q.Instance, parts).ask(needJSON)
 	s.cols = s.paths.cols
 	for _, b := range shown {
 		if s.whole[b] {
@@ -94,11 +94,11 @@ func (r *renderer) append(b []byte, base base, row int32) []byte {
 	case baseMetadata:
 		return append(b, r.c.document(segment.Metadata, row)...)
 	case baseTime:
-		return appendTime(b, event.Micros(r.c.ints(segment.Time)[row]))
+		return appendTime(b, event.Micros(r.c.int(segment.Time, row)))
 	case baseIngested:
-		return appendTime(b, event.Micros(r.c.ints(segment.Ingested)[row]))
+		return appendTime(b, event.Micros(r.c.int(segment.Ingested, row)))
 	case baseSequence:
-		return strconv.AppendInt(b, r.c.ints(segment.Sequence)[row], 10)
+		return strconv.AppendInt(b, r.c.int(segment.Sequence, row), 10)
 	case baseTags:
 		if tags := r.c.tags(row); len(tags) > 0 {
 			return appendList(b, tags, appendQuoted)
@@ -114,14 +114,12 @@ func (r *renderer) append(b []byte, base base, row int32) []byte {
 
 // appendParts appends what was found of a document that is shown in part.
 func (r *renderer) appendParts(b []byte, base base) []byte {
-	d := 0
-	if base == baseMetadata {
-		d = 1
-	}
-	if r.tries[d] == nil {
+	f := Field{base: base}
+	t := r.tries[f.documentIndex()]
+	if t == nil {
 		return b
 	}
-	return r.tries[d].appendFound(b, r.found)
+	return t.appendFound(b, r.found)
 }
 
 // appendFound appends what a walk found below t in the shape of the document,

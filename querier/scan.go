@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/segment"
 	"github.com/firnlog/firn/layout/snapshot"
@@ -20,6 +21,7 @@ type run struct {
 	view     view
 	columns  []predicate // the plan's cheap ones, and that of retention
 	workers  int
+	limits   Limits
 	counting bool // the total is wanted
 	top      *top // nil where no events are wanted
 	table    *table
@@ -34,8 +36,9 @@ type run struct {
 type source struct {
 	extent
 	file snapshot.File
-	open *segment.File // nil for a file that is not open yet
-	rest []predicate   // cheap predicates that statistics leave open
+	open *segment.File   // nil for a file that is not open yet
+	rest []predicate     // cheap predicates that statistics leave open
+	mask *commitlog.Mask // what is erased of it, nil for nothing
 }
 
 // wave is how many files are opened before their row groups are scanned. What
@@ -82,22 +85,30 @@ func (r *run) sources(ctx context.Context) ([]*source, error) {
 		for _, f := range files {
 			e := fileExtent{f}
 			if rest, ok := prune(e, r.columns); ok && mayHold(f.Types, rest) {
-				out = append(out, &source{extent: e, file: f, rest: rest})
+				mask, err := r.view.FileMask(ctx, f)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, &source{extent: e, file: f, rest: rest, mask: mask})
 			}
 		}
 	}
 	for _, c := range r.view.tail() {
 		r.stats.tailCommits.Add(1)
-		out = append(out, &source{extent: commitExtent{c.Shard, c.Position}, open: c.File, rest: r.columns})
+		mask, err := r.view.TailMask(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &source{extent: commitExtent{c.Shard, c.Position}, open: c.File, rest: r.columns, mask: mask})
 	}
 	if r.top != nil {
-		slices.SortStableFunc(out, r.earlier)
+		slices.SortStableFunc(out, func(a, b *source) int { return r.earlier(a, b) })
 	}
 	return out, nil
 }
 
-// earlier orders sources by where their first event may come.
-func (r *run) earlier(a, b *source) int {
+// earlier orders extents by where their first event may come.
+func (r *run) earlier(a, b extent) int {
 	v, p, ok1 := r.order.edge(a, false)
 	w, q, ok2 := r.order.edge(b, false)
 	switch {
@@ -163,14 +174,18 @@ func (r *run) open(ctx context.Context, sources []*source) ([]*unit, error) {
 		if s.open != nil {
 			continue
 		}
-		if done, err := r.settle(s.extent, s.rest, s.file.Rows, s.file.Types); done || err != nil {
+		if done, err := r.settle(s); done || err != nil {
 			if err != nil {
 				return nil, err
 			}
 			continue
 		}
 		r.stats.filesRead.Add(1)
+		r.stats.requests.Add(1)
 		g.Go(func() (err error) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			s.open, err = r.view.Open(ctx, s.file)
 			return err
 		})
@@ -183,26 +198,41 @@ func (r *run) open(ctx context.Context, sources []*source) ([]*unit, error) {
 		if s.open == nil {
 			continue
 		}
+		if r.totalled(s) {
+			continue
+		}
 		places, _ := s.places()
 		for _, group := range s.open.Groups() {
-			units = append(units, &unit{group: group, shard: places.Shard, file: s.file.Key != ""})
+			units = append(units, &unit{group: group, shard: places.Shard, file: s.file.Key != "", mask: s.mask})
 		}
 	}
 	r.stats.groupsConsidered.Add(int64(len(units)))
+	if r.top != nil {
+		slices.SortStableFunc(units, func(a, b *unit) int {
+			return r.earlier(groupExtent{a.group, a.shard}, groupExtent{b.group, b.shard})
+		})
+	}
 	return units, nil
 }
 
 // settle answers for a file by its statistics alone, if they suffice: when its
 // events can only be counted, and conditions are open only on their types,
 // whose counts are known.
-func (r *run) settle(e extent, rest []predicate, rows int64, types map[string]int64) (done bool, err error) {
-	if r.top != nil && !r.top.excludes(e) || r.table != nil && !r.reduce.statistics() {
+func (r *run) settle(s *source) (done bool, err error) {
+	rest, rows, types := s.rest, s.file.Rows, s.file.Types
+	if r.top == nil && r.table == nil && !r.counting {
+		return false, nil // all events are wanted
+	}
+	if r.totalled(s) {
+		return true, nil
+	}
+	if r.top != nil && !r.top.excludes(s.extent) || r.table != nil && !r.reduce.statistics() {
 		return false, nil
 	}
 	if r.top != nil && !r.counting {
 		return true, nil
 	}
-	if len(r.deep) > 0 || slices.ContainsFunc(rest, func(p predicate) bool { return p.field.base != baseType }) {
+	if s.mask != nil || len(r.deep) > 0 || !r.rest.empty() || slices.ContainsFunc(rest, func(p predicate) bool { return p.field.base != baseType }) {
 		return false, nil
 	}
 	if len(rest) == 0 && !(r.table != nil && r.reduce.byType()) {
@@ -222,6 +252,7 @@ func (r *run) settle(e extent, rest []predicate, rows int64, types map[string]in
 // counted takes in n events of a type that statistics tell of.
 func (r *run) counted(eventType string, n int64) error {
 	r.matched += n
+	r.stats.rowsCounted.Add(n)
 	if r.counting {
 		r.total += n
 	}

@@ -12,43 +12,85 @@ type Stats struct {
 	FilesRead        int64         // of them, those opened for a scan
 	GroupsConsidered int64         // row groups of these files and of commits
 	GroupsRead       int64         // of them, those scanned
-	RowsScanned      int64         // events in the row groups scanned
+	PagesConsidered  int64         // pages of conditions' columns whose statistics were looked at
+	PagesRead        int64         // of them, those that may hold a match
+	RowsScanned      int64         // events in what was scanned
 	RowsMatched      int64         // events found to match, also by statistics alone
 	BytesRead        int64         // of columns of data files, compressed
+	Requests         int64         // reads of data files: those that open them, and those of columns
 	TailCommits      int64         // commits that no data file holds yet
 	Duration         time.Duration // from the call to the answer
+
+	Detail *Detail // nil unless the query asks to explain
+}
+
+// Detail says how a query was answered.
+type Detail struct {
+	RowsCounted     int64         // matches that statistics answered: of manifests, files or row groups
+	FilteredGroups  int64         // row groups that bloom filters ruled out
+	ByColumn        int64         // conditions on paths that a column answered, one for each row group
+	ByJSON          int64         // and those that took the JSON
+	Pin, Scan, Page time.Duration // finding what to read, scanning it, and reading the page's events
 }
 
 // counters are the stats of a query under way.
 type counters struct {
 	filesConsidered, filesRead, groupsConsidered, groupsRead atomic.Int64
-	rowsScanned, rowsMatched, bytesRead, tailCommits         atomic.Int64
+	pagesConsidered, pagesRead, rowsScanned, rowsMatched     atomic.Int64
+	bytesRead, requests, tailCommits                         atomic.Int64
+	rowsCounted, filteredGroups, byColumn, byJSON            atomic.Int64
 }
 
 func (c *counters) stats(since time.Time) Stats {
 	return Stats{
 		FilesConsidered: c.filesConsidered.Load(), FilesRead: c.filesRead.Load(),
 		GroupsConsidered: c.groupsConsidered.Load(), GroupsRead: c.groupsRead.Load(),
-		RowsScanned: c.rowsScanned.Load(), RowsMatched: c.rowsMatched.Load(),
-		BytesRead: c.bytesRead.Load(), TailCommits: c.tailCommits.Load(), Duration: time.Since(since),
+		PagesConsidered: c.pagesConsidered.Load(), PagesRead: c.pagesRead.Load(),
+		RowsScanned: c.rowsScanned.Load(), RowsMatched: c.rowsMatched.Load(), BytesRead: c.bytesRead.Load(),
+		Requests: c.requests.Load(), TailCommits: c.tailCommits.Load(), Duration: time.Since(since),
 	}
+}
+
+func (c *counters) detail() *Detail {
+	return &Detail{RowsCounted: c.rowsCounted.Load(), FilteredGroups: c.filteredGroups.Load(),
+		ByColumn: c.byColumn.Load(), ByJSON: c.byJSON.Load()}
+}
+
+// figure is a number with its name.
+type figure struct {
+	name string
+	n    int64
 }
 
 // AppendJSON appends the stats as a JSON object.
 func (s *Stats) AppendJSON(b []byte) []byte {
-	for i, m := range []struct {
-		name string
-		n    int64
-	}{
+	b = appendFigures(append(b, '{'), []figure{
 		{"files_considered", s.FilesConsidered}, {"files_read", s.FilesRead},
 		{"groups_considered", s.GroupsConsidered}, {"groups_read", s.GroupsRead},
+		{"pages_considered", s.PagesConsidered}, {"pages_read", s.PagesRead},
 		{"rows_scanned", s.RowsScanned}, {"rows_matched", s.RowsMatched},
-		{"bytes_read", s.BytesRead}, {"tail_commits", s.TailCommits},
-	} {
-		b = append(b, "{,"[min(i, 1)])
-		b = appendQuoted(b, m.name)
-		b = strconv.AppendInt(append(b, ':'), m.n, 10)
+		{"bytes_read", s.BytesRead}, {"requests", s.Requests}, {"tail_commits", s.TailCommits},
+	})
+	if d := s.Detail; d != nil {
+		b = appendFigures(append(b, `"explain":{`...), []figure{
+			{"rows_counted", d.RowsCounted}, {"filtered_groups", d.FilteredGroups},
+			{"conditions_by_column", d.ByColumn}, {"conditions_by_json", d.ByJSON},
+		})
+		b = appendMilliseconds(b, "pin_milliseconds", d.Pin)
+		b = appendMilliseconds(append(b, ','), "scan_milliseconds", d.Scan)
+		b = append(appendMilliseconds(append(b, ','), "page_milliseconds", d.Page), `},`...)
 	}
-	b = strconv.AppendFloat(append(b, `,"milliseconds":`...), float64(s.Duration.Microseconds())/1000, 'f', -1, 64)
-	return append(b, '}')
+	return append(appendMilliseconds(b, "milliseconds", s.Duration), '}')
+}
+
+// appendFigures appends members, each with a comma behind it.
+func appendFigures(b []byte, all []figure) []byte {
+	for _, f := range all {
+		b = append(strconv.AppendInt(append(appendQuoted(b, f.name), ':'), f.n, 10), ',')
+	}
+	return b
+}
+
+func appendMilliseconds(b []byte, name string, d time.Duration) []byte {
+	return strconv.AppendFloat(append(appendQuoted(b, name), ':'), float64(d.Microseconds())/1000, 'f', -1, 64)
 }

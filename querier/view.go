@@ -28,6 +28,10 @@ type view interface {
 	// inclusive) that is not hidden; an event is in one file or one commit.
 	Files(ctx context.Context, from, to event.Micros) ([]snapshot.File, error)
 	Open(ctx context.Context, f snapshot.File) (*segment.File, error)
+	// FileMask and TailMask MUST return what is erased of a data file or a commit
+	// of the tail and still lies in it, as of now; nil for nothing.
+	FileMask(ctx context.Context, f snapshot.File) (*commitlog.Mask, error)
+	TailMask(ctx context.Context, c *commitlog.Commit) (*commitlog.Mask, error)
 }
 
 // pinner is a [Source] of such views.

@@ -29,6 +29,7 @@ type memory struct {
 	opened  atomic.Int64
 	onOpen  func() // called by Open, if set
 	now     event.Micros
+	shred   bool // data files get the columns that a chooser chooses
 }
 
 func (m *memory) pin(_ context.Context, id string) (view, error) {
@@ -94,7 +95,13 @@ func (m *memory) addFile(t testing.TB, events []event.Event, rows int) {
 		return cmp.Or(cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Sequence, b.Sequence))
 	})
 	var buf bytes.Buffer
-	w := segment.NewWriter(&buf, true, nil)
+	var plan segment.Plan
+	if m.shred {
+		var c segment.Chooser
+		c.Add(events)
+		plan = c.Plan()
+	}
+	w := segment.NewDataWriter(&buf, plan, nil)
 	for part := range slices.Chunk(events, rows) {
 		if err := w.Write(part); err != nil {
 			t.Fatal(err)
@@ -166,6 +173,7 @@ func store(t testing.TB, rng *rand.Rand, events []event.Event, folded float64, h
 		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.shard, b.shard))
 	}) {
 		for part := range slices.Chunk(days[k], 1+rng.IntN(400)) {
+			m.shred = rng.IntN(3) > 0
 			m.addFile(t, part, 1+rng.IntN(150))
 		}
 	}

@@ -30,5 +30,9 @@ install() {
 # The S3 server of the everyday tests.
 install github.com/versity/versitygw/cmd/versitygw v1.8.0
 
+# The S3 server that carries out lifecycle rules, which takes some minutes to build.
+# It is for tests only: the project is archived.
+install github.com/minio/minio v0.0.0-20260212201848-7aac2a2c5b7c
+
 # The NATS server that the ClusterCockpit door receives from.
 install github.com/nats-io/nats-server/v2 v2.15.2

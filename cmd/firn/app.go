@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/term"
 
-	"github.com/firnlog/firn/cmd/firn/internal/client"
+	"github.com/firnlog/firn/functions/access"
 	"github.com/firnlog/firn/functions/api"
+	"github.com/firnlog/firn/functions/client"
 	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/fault"
@@ -73,7 +76,11 @@ func (a *app) client(ctx context.Context, creates bool) (*client.Client, error) 
 	case a.Bucket != "" && a.Server != "" && bucket == server:
 		return nil, usage("--bucket and --server (or their settings) are both given: give the one to work on")
 	case a.Bucket == "" || server > bucket:
-		return client.New(a.Server)
+		c, err := client.New(a.Server)
+		if err != nil {
+			return nil, err
+		}
+		return c.WithKey(a.Key), nil
 	}
 	if dir, ok := folderOf(a.Bucket); ok && !creates {
 		if _, err := os.Stat(dir); err != nil {
@@ -87,7 +94,19 @@ func (a *app) client(ctx context.Context, creates bool) (*client.Client, error) 
 	log := commitlog.Open(s)
 	// Failures come back as errors; the log need not tell of them again.
 	quiet := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: max(a.LogLevel, slog.LevelError)}))
-	return client.Local(api.New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: quiet})), nil
+	events := front.New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: quiet, Authenticate: commandLine})
+	ring := access.NewRing(log, events.Queries, nil)
+	return client.Local(events.Handler(api.Door(events), api.KeyDoor(events, ring))), nil
+}
+
+// commandLine lets commands do everything: who can reach the bucket can do that
+// without Firn. Audit events name the user of the machine.
+func commandLine(*http.Request) (front.Caller, error) {
+	name := "command line"
+	if u, err := user.Current(); err == nil {
+		name += " of " + u.Username
+	}
+	return front.Caller{Name: name, Grants: front.Anyone.Grants}, nil
 }
 
 // json reports whether programs read the output.

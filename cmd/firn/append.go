@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/firnlog/firn/cmd/firn/internal/client"
+	"github.com/firnlog/firn/functions/client"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
 )

@@ -11,6 +11,9 @@ import (
 
 type compactCmd struct {
 	Instances []string `arg:"" optional:"" name:"instance" help:"Ids or names of instances; all of the bucket's without."`
+	Plan      bool     `help:"Change nothing, and print what there is of each day and what would be merged next."`
+	SweepOnly bool     `help:"Only delete garbage that is old enough, and print its keys."`
+	DryRun    bool     `help:"With --sweep-only: delete nothing, and print the keys of what would go."`
 }
 
 // Help implements [kong.HelpProvider].
@@ -20,6 +23,8 @@ passed and deletes garbage that is old enough. A running server does so as it
 needs to; both at once do no harm.
 
     firn compact --bucket file://./firn-data
+    firn compact --plan --bucket file://./firn-data
+    firn compact --sweep-only --dry-run --bucket file://./firn-data
     firn compact my-log --bucket 's3://my-bucket/events?region=eu-central-1'`
 }
 
@@ -39,12 +44,24 @@ func (c *compactCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.DryRun && !c.SweepOnly {
+		return usage("--dry-run is for --sweep-only")
+	}
+	if c.Plan && c.SweepOnly {
+		return usage("--plan and --sweep-only: give one of them")
+	}
 	log := commitlog.Open(s)
 	ids, err := c.ids(ctx, log)
 	if err != nil {
 		return err
 	}
 	work := &compactor.Compactor{Log: log}
+	if c.Plan {
+		return a.printPlan(ctx, work, ids)
+	}
+	if c.SweepOnly {
+		return c.sweep(ctx, a, work, ids)
+	}
 	if terminal(a.stderr) > 0 {
 		work.Progress = func(id string, r compactor.Report) {
 			a.note("%s: %s events folded, %s files written (%s)", id, thousands(r.Events), thousands(r.FilesWritten), bytesText(r.BytesWritten))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -10,22 +11,39 @@ import (
 	"github.com/firnlog/firn/layout/fault"
 )
 
-// guard keeps web pages away from a server that asks for no key. A page in the
-// user's browser can send requests to loopback addresses: across origins, which
-// the browser tells of, or to a name of its own that it lets point here (DNS
-// rebinding), which the Host header tells of. Programs are not concerned.
-func guard(next http.Handler) http.Handler {
-	origins := http.NewCrossOriginProtection()
-	origins.SetDenyHandler(refuse("requests of web pages from elsewhere are not served"))
-	named := refuse("the server is not served under this name: use localhost or its address")
-	next = origins.Handler(next)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isAddress(r.Host) {
-			named.ServeHTTP(w, r)
-			return
+// asker says whether requests need credentials; [access.Access] does.
+type asker interface {
+	Asks(ctx context.Context) (bool, error)
+}
+
+// guard keeps web pages away from a server as long as it asks for no
+// credentials. A page in the user's browser can send requests to loopback
+// addresses: across origins, which the browser tells of, or to a name of its own
+// that it lets point here (DNS rebinding), which the Host header tells of. Pages
+// of the origins given may. Programs are not concerned.
+func guard(next http.Handler, ask asker, origins []string) (http.Handler, error) {
+	across := http.NewCrossOriginProtection()
+	for _, origin := range origins {
+		if origin == "*" {
+			continue
 		}
-		next.ServeHTTP(w, r)
-	})
+		if err := across.AddTrustedOrigin(origin); err != nil {
+			return nil, usage("--origin %q: write SCHEME://HOST[:PORT], such as https://ops.example.org", origin)
+		}
+	}
+	across.SetDenyHandler(refuse("requests of web pages from elsewhere are not served"))
+	named := refuse("the server is not served under this name: use localhost or its address")
+	guarded := across.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch asked, err := ask.Asks(r.Context()); {
+		case asked || err != nil: // where nobody can tell, nobody is let in without credentials
+			next.ServeHTTP(w, r)
+		case !isAddress(r.Host):
+			named.ServeHTTP(w, r)
+		default:
+			guarded.ServeHTTP(w, r)
+		}
+	}), nil
 }
 
 // isAddress reports whether a Host header bears an address, or localhost, and

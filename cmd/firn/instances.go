@@ -4,7 +4,7 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/firnlog/firn/cmd/firn/internal/client"
+	"github.com/firnlog/firn/functions/client"
 )
 
 type instancesCmd struct {

@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -46,6 +47,9 @@ func run(ctx context.Context, args []string) int {
 		return report(os.Stderr, err)
 	}
 	parsed, err := parser.Parse(args)
+	if err == nil && formats[c.Output] != "" && !strings.HasPrefix(parsed.Command(), "query") {
+		err = usage("-o %s is for query", c.Output)
+	}
 	if err == nil {
 		err = parsed.Run(&app{
 			globals: c.globals, sources: sourcesOf(parsed), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr})

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -57,9 +58,19 @@ func prepareScript(env *testscript.Env) error {
 }
 
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"exits":  exits,
-	"server": server,
-	"halt":   halt,
+	"exits":   exits,
+	"server":  server,
+	"halt":    halt,
+	"readenv": readenv,
+}
+
+// readenv VARIABLE FILE sets a variable to a file's first line.
+func readenv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: readenv VARIABLE FILE")
+	}
+	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
+	ts.Setenv(args[0], line)
 }
 
 // exits STATUS PROGRAM ARGUMENT… runs a program that must end with the status.

@@ -4,21 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 
-	"github.com/firnlog/firn/cmd/firn/internal/client"
+	"github.com/firnlog/firn/functions/client"
 	"github.com/firnlog/firn/querier"
 )
 
 type queryCmd struct {
 	Instance string   `arg:"" help:"Id or name of the instance."`
+	Text     string   `arg:"" optional:"" help:"The query as text, such as 'type=login since 7d | count by stream'. Other flags but --all cannot be added."`
 	Stream   string   `placeholder:"ID" help:"Only events of this stream."`
-	Where    []string `sep:"none" placeholder:"'FIELD OP VALUE'" help:"A condition; all must hold when it is repeated. OP is eq, neq, gt, gte, lt, lte, contains, in or between."`
+	Where    []string `sep:"none" placeholder:"'FIELD OP VALUE'" help:"A condition; all must hold when it is repeated. OP is eq, neq, gt, gte, lt, lte, contains, in, between, exists, startsWith, endsWith, matches or hasTag."`
 	Select   []string `placeholder:"FIELD,…" help:"Fields to show."`
 	OrderBy  []string `placeholder:"FIELD[:desc],…" help:"Order of the events, by default that of their appends."`
 	Limit    *int     `placeholder:"N" help:"Events to show, at most 10,000 (1,000)."`
 	Offset   *int     `placeholder:"N" help:"Events to skip."`
 	All      bool     `help:"Show all events, page after page; as JSON, one event a line."`
-	Reduce   string   `placeholder:"TYPE[:FIELD]" help:"Instead of events, count, or sum, avg, min, max or collect of a field."`
+	Reduce   string   `placeholder:"TYPE[:FIELD]" help:"Instead of events, count, or sum, avg, min, max, collect, countDistinct, first, last, topK or p1 … p99.9 of a field."`
 	GroupBy  []string `placeholder:"FIELD,…" help:"Reduce within each group of equal values."`
 	JSON     string   `name:"json" placeholder:"DSL" help:"The query in the JSON of the query language, - to read it from standard input. Its from may be left out; other flags cannot be added."`
 }
@@ -28,11 +30,14 @@ func (queryCmd) Help() string {
 	return `Fields are stream_id, event_type, timestamp, sequence_number, id, tags,
 ingested_at, payload.PATH and metadata.PATH.
 
+    firn query my-log 'type=login payload.ms>250 since 7d | sort time desc | limit 10'
+    firn query my-log 'since 30d | count, p99 payload.ms by 1d, type'
     firn query my-log --where 'event_type eq login' --order-by timestamp:desc --limit 10
     firn query my-log --where 'payload.ms gt 250' --where 'timestamp gte 2026-11-01T00:00:00Z'
     firn query my-log --where 'stream_id in ["user-1","user-2"]' --select timestamp,payload.page
     firn query my-log --reduce avg:payload.ms --group-by event_type
-    firn query my-log --all -o json > events.ndjson
+    firn query my-log --all -o ndjson > events.ndjson
+    firn query my-log 'count by payload.page' -o csv
 
 A value that can be read as JSON is JSON: 250 is a number and true a boolean.
 For the strings write '"250"' and '"true"'.`
@@ -47,6 +52,9 @@ func (c *queryCmd) Run(ctx context.Context, a *app) error {
 	cl, err := a.client(ctx, false)
 	if err != nil {
 		return err
+	}
+	if format := formats[a.Output]; format != "" {
+		return cl.Stream(ctx, query.encode(), format, c.All, a.stdout)
 	}
 	out := &printer{app: a, fields: query.fields(), all: c.All}
 	for {
@@ -64,6 +72,9 @@ func (c *queryCmd) Run(ctx context.Context, a *app) error {
 		query.set("cursor", res.Cursor)
 	}
 }
+
+// formats are the outputs that are answered as a stream.
+var formats = map[string]string{"ndjson": client.NDJSON, "csv": client.CSV, "arrow": client.Arrow}
 
 // query is a query's JSON object by its members.
 type query map[string]json.RawMessage
@@ -96,6 +107,9 @@ func (q query) fields() []string {
 
 // query puts the flags together.
 func (c *queryCmd) query(stdin io.Reader) (query, error) {
+	if c.Text != "" {
+		return c.text()
+	}
 	if c.All && (c.Limit != nil || c.Reduce != "") {
 		return nil, usage("--all shows every event: leave out --limit and --reduce")
 	}
@@ -125,6 +139,32 @@ func (c *queryCmd) query(stdin io.Reader) (query, error) {
 	return q, nil
 }
 
+// text reads the query that is text.
+func (c *queryCmd) text() (query, error) {
+	if c.JSON != "" || c.flags() {
+		return nil, usage("the text is the whole query: put the other flags' meaning into it")
+	}
+	parsed, err := querier.ParseText(c.Text)
+	switch {
+	case err != nil:
+		return nil, usage("%v", err)
+	case parsed.Instance != "" && parsed.Instance != c.Instance:
+		return nil, usage("the query is from instance %q, the command line says %q", parsed.Instance, c.Instance)
+	case c.All && parsed.Reduce != nil:
+		return nil, usage("--all shows every event: leave out the reduction")
+	case c.All:
+		parsed.Limit = querier.MaxLimit
+	}
+	parsed.Instance = c.Instance
+	q := query{}
+	return q, json.Unmarshal([]byte(parsed.String()), &q)
+}
+
+// flags reports whether any flag is given that makes the query.
+func (c *queryCmd) flags() bool {
+	return c.Stream != "" || c.Where != nil || c.Select != nil || c.OrderBy != nil || c.Limit != nil || c.Offset != nil || c.Reduce != ""
+}
+
 // complete adds the instance to a query that does not name it.
 func (c *queryCmd) complete(q query) error {
 	if _, ok := q["from"]; !ok {
@@ -140,7 +180,7 @@ func (c *queryCmd) complete(q query) error {
 
 // given returns the query of --json.
 func (c *queryCmd) given(stdin io.Reader) ([]byte, error) {
-	if c.Stream != "" || c.Where != nil || c.Select != nil || c.OrderBy != nil || c.Limit != nil || c.Offset != nil || c.Reduce != "" {
+	if c.flags() {
 		return nil, usage("--json is the whole query: put the other flags' meaning into it")
 	}
 	if c.JSON == "-" {
@@ -188,7 +228,7 @@ func (p *printer) print(res *client.Result) error {
 	case p.app.json():
 		return p.app.printf("%s\n", res.Raw)
 	case res.Aggregation != nil:
-		return printAggregation(p.app, res.Aggregation)
+		return printAggregation(p.app, listed(res.Aggregation))
 	}
 	if p.table == nil {
 		p.table = eventTable(p.app, p.fields)
@@ -199,6 +239,14 @@ func (p *printer) print(res *client.Result) error {
 		}
 	}
 	return p.table.flush()
+}
+
+// listed makes a list of several values, so that they are shown as a table.
+func listed(result json.RawMessage) json.RawMessage {
+	if len(result) > 0 && result[0] == '{' {
+		return slices.Concat(json.RawMessage("["), result, json.RawMessage("]"))
+	}
+	return result
 }
 
 // footer tells people what the answer is out of, and how to see more.

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/firnlog/firn/cmd/firn/internal/client"
+	"github.com/firnlog/firn/functions/client"
 	"github.com/firnlog/firn/layout/fault"
 )
 

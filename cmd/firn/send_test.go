@@ -11,7 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/firnlog/firn/cmd/firn/internal/client"
+	"github.com/firnlog/firn/functions/client"
 	"github.com/firnlog/firn/layout/fault"
 )
 

@@ -3,42 +3,55 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
-	"github.com/firnlog/firn/cmd/firn/internal/client"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/firnlog/firn/compactor"
+	"github.com/firnlog/firn/functions"
+	"github.com/firnlog/firn/functions/access"
 	"github.com/firnlog/firn/functions/api"
+	"github.com/firnlog/firn/functions/client"
+	"github.com/firnlog/firn/functions/clustercockpit"
 	"github.com/firnlog/firn/functions/front"
+	"github.com/firnlog/firn/functions/stackstate"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/store"
 	"github.com/firnlog/firn/querier"
 )
 
-// Bounds of connections to the server.
-const (
-	headerTimeout = 10 * time.Second // for a request's header
-	readTimeout   = 5 * time.Minute  // for a request as a whole: 32 MB at 1 Mbit/s
-	writeTimeout  = 15 * time.Minute // from the header to the answer's end
-	idleTimeout   = 2 * time.Minute  // between requests
-	headerBytes   = 256 << 10        // of a request
-	stopTimeout   = 30 * time.Second // for requests in flight when the server is asked to stop
-)
-
 type serveCmd struct {
-	Listen string `default:"127.0.0.1:7480" placeholder:"ADDRESS" env:"FIRN_LISTEN" help:"Loopback address to listen on (${default}); :0 takes a free port."`
-	Sample bool   `env:"FIRN_SAMPLE" help:"On first start make the instance wikipedia out of 1,962 real events, and print commands to try."`
+	listenFlags
+	accessFlags
+	dialectFlags
+	Sample bool `env:"FIRN_SAMPLE" help:"On first start make the instance wikipedia out of 1,962 real events, and print commands to try."`
+}
+
+// dialectFlags are the settings of the doors for clients of other services.
+type dialectFlags struct {
+	ClusterCockpit string `name:"clustercockpit" placeholder:"FILE" env:"FIRN_CLUSTERCOCKPIT" help:"Configuration file of cc-event-store, whose receivers run beside the server."`
+	Deduplicate    bool   `env:"FIRN_DEDUPLICATE" help:"Recognise StackState's events that were stored within a day by their source_identifier."`
+	Vamp           string `placeholder:"INSTANCE" env:"FIRN_VAMP" help:"Instance for Vamp's requests without a namespace (vamp)."`
 }
 
 // Help implements [kong.HelpProvider].
 func (serveCmd) Help() string {
-	return `Serves the HTTP API on a bucket and compacts what is appended. Prints one line
-on standard output when it is ready; logs go to standard error.
+	return `Serves the HTTP API on a bucket, beside it the APIs of Codebolt, StackState, Vamp
+and ClusterCockpit, and compacts what is appended. Prints one line on standard
+output when it is ready; logs go to standard error.
 
     firn serve --bucket file://./firn-data
     firn serve --bucket 's3://my-bucket/events?region=eu-central-1' --listen :8080
+
+As long as there is no API key, only loopback addresses are served and everyone
+who can connect may do everything. Once a key was made (firn keys create), every
+request needs one:
+
+    firn keys create admin --grant '*:append,query,admin' --grant '_firn:query,admin' --bucket file://./firn-data
+    firn serve --bucket file://./firn-data --listen 0.0.0.0:7480 --tls-cert cert.pem --tls-key key.pem
 
 SIGINT or SIGTERM stops it: requests in flight are finished first. Any number
 of servers may work on one bucket.`
@@ -50,32 +63,71 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	listener, err := listen(ctx, c.Listen)
+	address, err := c.resolve()
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
 	s, err := openProved(ctx, bucket)
 	if err != nil {
 		return err
 	}
 	log, logger := commitlog.Open(s), a.logger()
-	handler := api.New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: logger})
+	cfg := front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: logger, Registry: prometheus.NewRegistry(), Origins: c.Origin, CallerTails: c.Tails}
+	ring := access.NewRing(log, cfg.Queries, nil)
+	letIn, err := c.access(ctx, ring, cfg, address)
+	if err != nil {
+		return err
+	}
+	listener, err := c.listen(ctx, address, logger)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	cfg.Authenticate = letIn.Authenticate
+	srv, err := c.service(front.New(cfg), ring, letIn)
+	if err != nil {
+		return err
+	}
+	srv.compactor = &compactor.Compactor{Log: log}
+	ready := fmt.Sprintf("firn is ready on %s (bucket %s)\n", listener.url, bucket)
 	if c.Sample {
-		if err := loadSample(ctx, client.Local(handler)); err != nil {
+		local := client.Local(api.New(front.Config{Log: log, Queries: cfg.Queries, Store: s, Logger: logger}))
+		if err := loadSample(ctx, local); err != nil {
 			return err
 		}
+		ready += sampleCommands(listener.url)
 	}
-	url := "http://" + listener.Addr().String()
-	ready := fmt.Sprintf("firn is ready on %s (bucket %s)\n", url, bucket)
-	if c.Sample {
-		ready += sampleCommands(url)
+	return srv.run(ctx, listener, func() { _, _ = io.WriteString(a.stdout, ready) })
+}
+
+// service returns what serves all doors.
+func (c *serveCmd) service(events *front.Service, ring *access.Ring, letIn *access.Access) (*service, error) {
+	doors, err := c.doors(events, ring)
+	if err != nil {
+		return nil, err
 	}
-	srv := &service{logger: logger, compactor: &compactor.Compactor{Log: log}, http: &http.Server{
-		Handler: guard(handler), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	handler, err := guard(events.Handler(doors.List()...), letIn, c.Origin)
+	if err != nil {
+		return nil, err
+	}
+	srv := &service{logger: events.Logger, doors: doors, http: &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(events.Logger.Handler(), slog.LevelDebug),
 	}}
-	return srv.run(ctx, listener, func() { fmt.Fprint(a.stdout, ready) })
+	srv.http.RegisterOnShutdown(events.StopTails)
+	return srv, nil
+}
+
+// doors returns all doors as the flags want them.
+func (c *serveCmd) doors(events *front.Service, ring *access.Ring) (*functions.Doors, error) {
+	cfg := functions.Config{Keys: ring, StackState: stackstate.Config{Deduplicate: c.Deduplicate}, Vamp: c.Vamp}
+	if c.ClusterCockpit != "" {
+		var err error
+		if cfg.Cluster, err = clustercockpit.Load(c.ClusterCockpit); err != nil {
+			return nil, usage("--clustercockpit %s: %v", c.ClusterCockpit, err)
+		}
+	}
+	return functions.New(events, cfg), nil
 }
 
 // openProved opens a bucket and proves that it can carry a log.
@@ -88,64 +140,5 @@ func openProved(ctx context.Context, bucket string) (*store.Counted, error) {
 	return counted, store.Probe(ctx, counted)
 }
 
-// listen opens the server's port. Without keys, who can connect can read and
-// write everything, so only loopback addresses are opened.
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, usage("--listen %q: write HOST:PORT, such as 127.0.0.1:7480", address)
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	resolved, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(host, port))
-	if err != nil {
-		return nil, usage("--listen %q: %v", address, err)
-	}
-	if !resolved.IP.IsLoopback() {
-		return nil, usage("--listen %q: keys are not there yet: only loopback addresses are served, such as 127.0.0.1:%s", address, port)
-	}
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", resolved.String())
-	if err != nil {
-		return nil, fmt.Errorf("%w: choose another port with --listen; :0 takes a free one", err)
-	}
-	return l, nil
-}
-
-// service is an HTTP server with the compactor beside it.
-type service struct {
-	http      *http.Server
-	compactor *compactor.Compactor
-	logger    *slog.Logger
-}
-
-// run serves until ctx ends, and then stops: it takes no more connections,
-// answers the requests that it has, and only then stops the compactor, whose
-// unfinished step is nothing but garbage for the sweeper.
-func (s *service) run(ctx context.Context, l net.Listener, ready func()) error {
-	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	compacted := make(chan struct{})
-	go func() {
-		defer close(compacted)
-		s.compactor.Serve(working, s.logger)
-	}()
-	defer func() { stopWork(); <-compacted }()
-
-	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(l) }()
-	ready()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	s.logger.Info("stopping; a second signal ends the server at once")
-	grace, cancel := context.WithTimeout(working, stopTimeout)
-	defer cancel()
-	if err := s.http.Shutdown(grace); err != nil {
-		s.logger.Warn("requests were still in flight and were cut off", "after", stopTimeout)
-		return s.http.Close()
-	}
-	return nil
-}
+// stopTimeout is for requests in flight when the server is asked to stop.
+const stopTimeout = 30 * time.Second

@@ -31,7 +31,7 @@ const MaxAge = 5 * time.Second
 type Config struct {
 	Ring   *Ring   // API keys
 	Tokens *Tokens // nil takes no tokens
-	// Open lets everyone in who brings nothing, as long as no key was ever
+	// Open lets everyone in, whatever they bring, as long as no key was ever
 	// made. It is for listeners on loopback.
 	Open bool
 	// Rate is how many requests a second each caller may send, on average over
@@ -72,13 +72,12 @@ func New(cfg Config) *Access {
 // Unavailable when keys cannot be read.
 func (a *Access) Authenticate(r *http.Request) (front.Caller, error) {
 	caller, err := a.identify(r.Context(), credential(r))
-	if errors.Is(err, errNone) && a.cfg.Open && a.cfg.Tokens == nil {
-		var open bool
-		if open, err = a.cfg.Ring.empty(r.Context()); open {
+	if fault.Is(err, fault.Unauthenticated) { // where nothing is asked for, whatever is brought is as good
+		switch asked, unread := a.Asks(r.Context()); {
+		case unread != nil:
+			err = unread
+		case !asked:
 			return front.Anyone, nil
-		}
-		if err == nil {
-			err = fault.New(fault.Unauthenticated, "%w", errNone)
 		}
 	}
 	if err == nil {
@@ -88,6 +87,16 @@ func (a *Access) Authenticate(r *http.Request) (front.Caller, error) {
 		a.refuse(r, err)
 	}
 	return caller, err
+}
+
+// Asks reports whether requests need credentials: always, but where the Config is
+// Open and no key was ever made.
+func (a *Access) Asks(ctx context.Context) (bool, error) {
+	if !a.cfg.Open || a.cfg.Tokens != nil {
+		return true, nil
+	}
+	empty, err := a.cfg.Ring.empty(ctx)
+	return !empty, err
 }
 
 var errNone = errors.New("credentials are needed: send an API key or a token as Authorization: Bearer")

@@ -396,6 +396,27 @@ func TestJWKSReachesPublicAddressesOnly(t *testing.T) {
 	}
 }
 
+// TestOpenTakesAnyCredentials: clients that always send some must not be turned
+// away where none are asked for, and are once a key was made.
+func TestOpenTakesAnyCredentials(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		s := store.NewMemory()
+		a := New(Config{Ring: ring(s), Open: true})
+		for _, value := range []string{"token token", "ApiKey any", "Bearer firn_a_b", "Bearer a.b.c"} {
+			if c, err := enter(a, "Authorization", value); err != nil || c.Name != front.Anyone.Name {
+				t.Errorf("%s: %+v %v", value, c, err)
+			}
+		}
+		if _, _, err := ring(s).Create(t.Context(), "k", []string{"*:query"}, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(MaxAge)
+		if _, err := enter(a, "Authorization", "token token"); !fault.Is(err, fault.Unauthenticated) {
+			t.Error(err)
+		}
+	})
+}
+
 func FuzzCredential(f *testing.F) {
 	a := New(Config{Ring: ring(store.NewMemory())})
 	f.Add("Bearer firn_a_b", "")

@@ -51,7 +51,7 @@ func Door(s *front.Service) front.Door {
 		a.route("POST /v1/instances/{instance}/redactions", "eventLog.redactEvents", a.redact),
 		a.route("GET /v1/instances/{instance}/erasures", "eventLog.listErasures", a.listErasures),
 		a.route("GET /v1/instances/{instance}/erasures/{id}", "eventLog.getErasure", a.getErasure),
-		a.route("POST /v1/query", "eventLog.queryEvents", a.query),
+		{Pattern: "POST /v1/query", Serve: a.queryOrStream},
 		a.open("GET /healthz", "health", a.healthy),
 		a.open("GET /readyz", "ready", a.ready),
 		{Pattern: "GET /metrics", Serve: a.metrics},

@@ -10,24 +10,50 @@ import (
 	"github.com/firnlog/firn/querier"
 )
 
-// query answers a query of the query language.
+// typeText is the media type of a query in its form for people.
+const typeText = "text/plain"
+
+// query answers a query of the query language: as JSON, or as text with the
+// media type text/plain.
 func (a API) query(w http.ResponseWriter, r *http.Request) (answer, error) {
 	if _, err := parseParams(r, nil); err != nil {
 		return answer{}, err
 	}
-	body, end, err := a.smallBody(w, r)
+	q, err := a.readQuery(w, r)
 	if err != nil {
-		return answer{}, err
-	}
-	defer end()
-	q, err := querier.Parse(body)
-	if err != nil {
-		return answer{}, err
-	}
-	if err := checkRef(q.Instance); err != nil {
 		return answer{}, err
 	}
 	return a.run(r.Context(), q)
+}
+
+// readQuery reads the query that is a request's body.
+func (a API) readQuery(w http.ResponseWriter, r *http.Request) (*querier.Query, error) {
+	form, err := front.MediaType(r, front.TypeJSON, typeText)
+	if err != nil {
+		return nil, err
+	}
+	l := a.Borrow()
+	defer l.End()
+	body, err := front.ReadBody(w, r, l, front.MaxSmallBody, front.MaxSmallBody)
+	if err != nil {
+		return nil, err
+	}
+	q, err := parseQuery(form, body)
+	if err != nil {
+		return nil, err
+	}
+	return q, checkRef(q.Instance)
+}
+
+func parseQuery(form string, body []byte) (*querier.Query, error) {
+	if form != typeText {
+		return querier.Parse(body)
+	}
+	q, err := querier.ParseText(string(body))
+	if err == nil && q.Instance == "" {
+		err = fault.New(fault.Invalid, "column 1: the query does not say of which instance: begin it with from and its id or name")
+	}
+	return q, err
 }
 
 // readEvents answers a query made of URL parameters:
@@ -39,8 +65,9 @@ func (a API) query(w http.ResponseWriter, r *http.Request) (answer, error) {
 //	after         with a sequence number above this one; needs stream
 //	order         asc (the default) or desc, in append order
 //	limit, cursor pages, as in the query language
+//	q             instead of all these but limit and cursor, a query as text
 func (a API) readEvents(_ http.ResponseWriter, r *http.Request) (answer, error) {
-	p, err := parseParams(r, []string{"stream", "type", "tag", "from", "to", "after", "order", "limit", "cursor"}, "type", "tag")
+	p, err := parseParams(r, []string{"stream", "type", "tag", "from", "to", "after", "order", "limit", "cursor", "q"}, "type", "tag")
 	if err != nil {
 		return answer{}, err
 	}
@@ -52,6 +79,9 @@ func (a API) readEvents(_ http.ResponseWriter, r *http.Request) (answer, error) 
 		if p.Get(name) == "" {
 			return answer{}, fault.New(fault.Invalid, "the parameter %s is empty: leave it out", name)
 		}
+	}
+	if p.Has("q") {
+		return a.readText(r.Context(), ref, p)
 	}
 	q := querier.New(ref)
 	q.Stream, q.Cursor = p.Get("stream"), p.Get("cursor")
@@ -66,6 +96,30 @@ func (a API) readEvents(_ http.ResponseWriter, r *http.Request) (answer, error) 
 		return answer{}, err
 	}
 	return a.run(r.Context(), q)
+}
+
+// readText answers a query that is text in a URL's parameter.
+func (a API) readText(ctx context.Context, ref string, p params) (answer, error) {
+	for name := range p.Values {
+		if name != "q" && name != "limit" && name != "cursor" {
+			return answer{}, fault.New(fault.Invalid, "the parameter q is the whole query: put what %s means into it", name)
+		}
+	}
+	q, err := querier.ParseText(p.Get("q"))
+	if err != nil {
+		return answer{}, fault.Wrap(err, "q")
+	}
+	if q.Instance != "" && q.Instance != ref {
+		return answer{}, fault.New(fault.Invalid, "q: the query is from instance %q, the path says %q", q.Instance, ref)
+	}
+	q.Instance = ref
+	if p.Has("cursor") {
+		q.Cursor = p.Get("cursor")
+	}
+	if err := limit(p, q); err != nil {
+		return answer{}, err
+	}
+	return a.run(ctx, q)
 }
 
 // texts adds a condition on strings, unless there are none.
@@ -115,8 +169,12 @@ func paging(p params, q *querier.Query) error {
 	default:
 		return fault.New(fault.Invalid, "the parameter order is asc or desc")
 	}
-	limit, err := p.number("limit", int64(q.Limit))
-	q.Limit = int(min(limit, querier.MaxLimit+1)) // the engine refuses more than MaxLimit
+	return limit(p, q)
+}
+
+func limit(p params, q *querier.Query) error {
+	n, err := p.number("limit", int64(q.Limit))
+	q.Limit = int(min(n, querier.MaxLimit+1)) // the engine refuses more than MaxLimit
 	return err
 }
 

@@ -27,8 +27,9 @@ const (
 	messageTime = 5 * time.Minute
 	// pingTime is between pings, which keep proxies from closing what is idle.
 	pingTime = 30 * time.Second
-	// callerAge is how old the answer to who calls may be.
-	callerAge = 10 * time.Second
+	// callerAge is how old the answer to who calls may be. With the age that keys
+	// themselves may have, a revocation takes effect within 10 seconds.
+	callerAge = 4 * time.Second
 	// prefix is how much of a message is read at first, and without any memory
 	// to be had: it holds the id of a request that is too large.
 	prefix = 4 << 10

@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"net/http"
 	"path"
 
 	"github.com/firnlog/firn/layout/fault"
@@ -67,6 +68,32 @@ type callerKey struct{}
 // WithCaller returns a context whose requests are the caller's.
 func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
+}
+
+type requestKey struct{}
+
+// withRequest returns a context that knows which request the caller was let in
+// by, so that what goes on for long can ask again.
+func withRequest(ctx context.Context, r *http.Request) context.Context {
+	return context.WithValue(ctx, requestKey{}, r)
+}
+
+// recheck returns an error unless the sender of the request that a context is of,
+// if it is of one, still has the right. A caller who sends too many requests is a
+// known one.
+func (s *Service) recheck(ctx context.Context, right Right, instance string) error {
+	r, _ := ctx.Value(requestKey{}).(*http.Request)
+	if s.Authenticate == nil || r == nil {
+		return nil
+	}
+	caller, err := s.Authenticate(r)
+	switch {
+	case fault.Is(err, fault.Overload):
+		return nil
+	case err != nil:
+		return err
+	}
+	return Allow(WithCaller(ctx, caller), right, instance)
 }
 
 // CallerOf returns who a context's request is from: one without any rights

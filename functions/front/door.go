@@ -76,7 +76,7 @@ func (h *handler) enter(d Door, route Route) http.Handler {
 				d.Fail(w, r, err)
 				return
 			}
-			r = r.WithContext(WithCaller(r.Context(), caller))
+			r = r.WithContext(WithCaller(withRequest(r.Context(), r), caller))
 		}
 		route.Serve(w, r)
 	})

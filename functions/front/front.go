@@ -45,6 +45,7 @@ type Log interface {
 // see every event that was acknowledged before it was called.
 type Queries interface {
 	Run(ctx context.Context, q *querier.Query) (*querier.Result, error)
+	Stream(ctx context.Context, q *querier.Query, most int64, emit func(*querier.Batch) error) (querier.Stats, error)
 	Tail(ctx context.Context, q querier.TailQuery) (*querier.Tail, error)
 	Find(ctx context.Context, q *querier.Query, most int) ([]event.Event, error)
 }

@@ -130,12 +130,24 @@ func (s *Service) autoCreate(ctx context.Context, spec catalog.Instance) (catalo
 	return made, s.archive(ctx, "create", made)
 }
 
-// Query answers a query whose instance may be given by id or unique name.
+// Query answers a query whose instance may be given by id or unique name. Its
+// cursor is one that an answer bore, and nothing else.
 func (s *Service) Query(ctx context.Context, q *querier.Query) (*querier.Result, error) {
 	inst, err := s.Instance(ctx, q.Instance, CanQuery)
 	if err != nil {
 		return nil, err
 	}
 	q.Instance = inst.ID
-	return s.Queries.Run(ctx, q)
+	ask := *q
+	if q.Cursor != "" {
+		var ok bool
+		if ask.Cursor, ok = openCursor(&inst, q.Cursor); !ok {
+			return nil, fault.New(fault.Invalid, "cursor: it is none: give the cursor of the page before as it was")
+		}
+	}
+	res, err := s.Queries.Run(ctx, &ask)
+	if err == nil && res.Cursor != "" {
+		res.Cursor = sealCursor(&inst, res.Cursor)
+	}
+	return res, err
 }

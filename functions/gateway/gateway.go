@@ -14,9 +14,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -81,7 +83,7 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	if r.URL, err = url.ParseRequestURI(target); err != nil {
 		return nil, fault.New(fault.Invalid, "the event's path is none: %w", err)
 	}
-	r.RequestURI, r.RemoteAddr = target, from+":0"
+	r.RequestURI, r.RemoteAddr = target, net.JoinHostPort(from, "0")
 	for name, value := range e.Headers {
 		r.Header.Set(name, value)
 	}
@@ -106,9 +108,8 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 // the name of the stage, which HTTP APIs put before all paths.
 func (e *event) target() string {
 	if e.Version != "2.0" {
-		query := url.Values(e.MultiValueQuery).Encode()
-		path := (&url.URL{Path: e.Path}).EscapedPath()
-		if query != "" {
+		path := escaped(e.Path)
+		if query := url.Values(e.MultiValueQuery).Encode(); query != "" {
 			path += "?" + query
 		}
 		return path
@@ -119,10 +120,34 @@ func (e *event) target() string {
 			path = "/" + strings.TrimPrefix(rest, "/")
 		}
 	}
+	path = escaped(path)
 	if e.RawQueryString != "" {
 		path += "?" + e.RawQueryString
 	}
 	return path
+}
+
+// escaped returns a path as a request line has it. Function URLs hand it on as it
+// was sent, the gateways decoded: one that holds what has to be encoded is the
+// latter.
+func escaped(path string) string {
+	if decoded, err := url.PathUnescape(path); err == nil {
+		return (&url.URL{Path: decoded, RawPath: path}).EscapedPath()
+	}
+	return (&url.URL{Path: path}).EscapedPath()
+}
+
+// Margin is how long before the end of the invocation's time a request's context
+// ends: who is cut off by Lambda can say nothing, not even that an outcome is
+// unknown.
+const Margin = 500 * time.Millisecond
+
+// WithMargin returns a context that ends [Margin] before the deadline of ctx.
+func WithMargin(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-Margin))
+	}
+	return context.WithCancel(ctx)
 }
 
 // MaxAnswer is how large a buffered answer may be, in bytes: Lambda takes 6 MB of
@@ -137,6 +162,8 @@ func Buffered(h http.Handler) func(context.Context, json.RawMessage) (any, error
 		if err := json.Unmarshal(payload, &e); err != nil {
 			return nil, fmt.Errorf("the invocation is no HTTP event: %w", err)
 		}
+		ctx, cancel := WithMargin(ctx)
+		defer cancel()
 		r, err := e.request(ctx)
 		if err != nil {
 			return nil, err

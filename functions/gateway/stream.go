@@ -21,7 +21,7 @@ func Streamed(h http.Handler) func(context.Context, json.RawMessage) (*events.La
 		if err := json.Unmarshal(payload, &e); err != nil {
 			return nil, fmt.Errorf("the invocation is no HTTP event: %w", err)
 		}
-		ctx, cancel := context.WithCancel(ctx)
+		ctx, cancel := WithMargin(ctx)
 		r, err := e.request(ctx)
 		if err != nil {
 			cancel()
@@ -29,7 +29,9 @@ func Streamed(h http.Handler) func(context.Context, json.RawMessage) (*events.La
 		}
 		read, write := io.Pipe()
 		w := &streamer{header: http.Header{}, pipe: write, began: make(chan struct{})}
+		ended := make(chan struct{})
 		go func() {
+			defer close(ended)
 			defer func() {
 				w.WriteHeader(http.StatusOK)
 				if p := recover(); p != nil {
@@ -41,7 +43,7 @@ func Streamed(h http.Handler) func(context.Context, json.RawMessage) (*events.La
 			h.ServeHTTP(w, r)
 		}()
 		<-w.began
-		return &events.LambdaFunctionURLStreamingResponse{StatusCode: w.status, Headers: w.sent, Body: &body{read, cancel}}, nil
+		return &events.LambdaFunctionURLStreamingResponse{StatusCode: w.status, Headers: w.sent, Body: &body{read, cancel, ended}}, nil
 	}
 }
 
@@ -75,10 +77,12 @@ func (w *streamer) Write(b []byte) (int, error) {
 // Flush implements [http.Flusher]: nothing is held back.
 func (w *streamer) Flush() { w.WriteHeader(http.StatusOK) }
 
-// body is the answer's body; closing it ends the request.
+// body is the answer's body; closing it ends the request, and waits until it has
+// ended: what still ran would be frozen with the environment.
 type body struct {
 	io.ReadCloser
 	cancel context.CancelFunc
+	ended  <-chan struct{}
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -91,5 +95,7 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) Close() error {
 	b.cancel()
-	return b.ReadCloser.Close()
+	err := b.ReadCloser.Close()
+	<-b.ended
+	return err
 }

@@ -42,6 +42,7 @@ type Instance struct {
 	Name          string       `json:"name"`
 	Description   string       `json:"description,omitempty"`
 	Shards        int          `json:"shards"`                   // 1 … MaxShards, fixed at creation
+	FormerShards  int          `json:"former_shards,omitempty"`  // the most that an earlier life had
 	RetentionDays int          `json:"retention_days,omitempty"` // 0 keeps events for ever
 	VisibleFrom   event.Micros `json:"visible_from,omitempty"`   // what an earlier, shorter retention hid stays hidden
 	// MaxEventAgeSeconds is how old an event may be when it comes, 0 for any age.

@@ -30,6 +30,7 @@ func (w *writer) commit(ctx context.Context, group []*request) []*request {
 	var deferred []*request
 	caughtUp, starts := false, 0
 	for len(group) > 0 {
+		began := w.log.now()
 		p, err := w.prepare(ctx, group)
 		if err == nil && len(p.refused) > 0 && !caughtUp && !bug.In(bug.RefuseFromMemory) {
 			// An answer that writes nothing must not come from old knowledge.
@@ -58,7 +59,7 @@ func (w *writer) commit(ctx context.Context, group []*request) []*request {
 			}
 		}
 		if errors.Is(err, errMoved) {
-			err = restless(w.instance, err)
+			err = restless(w.instance, w.log.awake(began, err))
 		}
 		if err != nil {
 			w.st = nil

@@ -88,6 +88,7 @@ func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
 		if err != nil {
 			return nil, err
 		}
+		began := l.now()
 		v, err := l.pin(ctx, inst, base, allBytes)
 		if err == nil && v.outlived() && !bug.In(bug.EarlierSettings) {
 			// The instance was deleted since it was looked up, and perhaps made
@@ -100,7 +101,7 @@ func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
 		if !errors.Is(err, errMoved) {
 			return v, err
 		}
-		maxAge, last = 0, err
+		maxAge, last = 0, l.awake(began, err)
 	}
 	return nil, restless(inst.ID, last)
 }
@@ -129,6 +130,7 @@ func (l *Log) PinNewest(ctx context.Context, id string) (*View, chain.Seen, erro
 func (l *Log) pinNewest(ctx context.Context, id string, bytes int) (*View, chain.Seen, error) {
 	var last error
 	for range pinTries {
+		began := l.now()
 		base, err := l.newest(ctx, id, 0)
 		if err != nil {
 			return nil, chain.Seen{}, err
@@ -141,7 +143,8 @@ func (l *Log) pinNewest(ctx context.Context, id string, bytes int) (*View, chain
 		}
 		inst.Shards = max(inst.Shards, inst.FormerShards)
 		v, err := l.pin(ctx, inst, base, bytes)
-		if last = err; errors.Is(err, errMoved) {
+		if errors.Is(err, errMoved) {
+			last = l.awake(began, err)
 			continue
 		}
 		if err == nil && !bug.In(bug.ExpireByOwn) {
@@ -186,7 +189,7 @@ func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot
 			tails[shard], err = l.tail(gctx, inst.ID, st, end, base.seen.At, bytes)
 			v.Point.Ends[shard], v.logged[shard] = end, end
 			if bytes != allBytes {
-				v.Point.Ends[shard] = st.Folded + int64(len(tails[shard]))
+				v.Point.Ends[shard] = min(end, st.Folded+int64(len(tails[shard])))
 			}
 			return err
 		})
@@ -281,6 +284,15 @@ func (l *Log) tail(ctx context.Context, instance string, st snapshot.Shard, end 
 		l.forget(instance, st.Shard)
 	}
 	return commits, err
+}
+
+// awake returns err, or errMoved where this process slept since then: what is
+// missing was perhaps swept meanwhile.
+func (l *Log) awake(since time.Time, err error) error {
+	if chain.Elapsed(since, l.now()) > chain.Fresh {
+		return errMoved
+	}
+	return err
 }
 
 // restless is the error of who looked again and again: that of an object that

@@ -20,30 +20,30 @@ type assembler interface {
 	finish() (arrow.Array, error)
 }
 
-func newAssembler(c Column, rows int) assembler {
+func newAssembler(c Column, rows, room int) assembler {
 	switch c {
 	case Sequence, Position:
-		return &fixed[int64]{typ: arrow.PrimitiveTypes.Int64}
+		return newFixed[int64](arrow.PrimitiveTypes.Int64, rows)
 	case Time, Ingested:
-		return &fixed[int64]{typ: micros}
+		return newFixed[int64](micros, rows)
 	case Ordinal:
-		return &fixed[int32]{typ: arrow.PrimitiveTypes.Int32}
+		return newFixed[int32](arrow.PrimitiveTypes.Int32, rows)
 	case Tags:
 		return &lists{offsets: make([]int32, 0, rows+1)}
 	}
-	return newTexts(rows)
+	return newTexts(rows, room)
 }
 
-func newFieldAssembler(t FieldType, rows int) assembler {
+func newFieldAssembler(t FieldType, rows, room int) assembler {
 	switch t {
 	case Int64:
-		return &fixed[int64]{typ: arrow.PrimitiveTypes.Int64}
+		return newFixed[int64](arrow.PrimitiveTypes.Int64, rows)
 	case Double:
-		return &fixed[float64]{typ: arrow.PrimitiveTypes.Float64}
+		return newFixed[float64](arrow.PrimitiveTypes.Float64, rows)
 	case Boolean:
 		return &booleans{}
 	}
-	return newTexts(rows)
+	return newTexts(rows, room)
 }
 
 // validity notes which rows are there, a bit for each.
@@ -86,6 +86,10 @@ type fixed[T int32 | int64 | float64] struct {
 	typ    arrow.DataType
 	values []T
 	valid  validity
+}
+
+func newFixed[T int32 | int64 | float64](typ arrow.DataType, rows int) *fixed[T] {
+	return &fixed[T]{typ: typ, values: make([]T, 0, min(rows, GroupRows))}
 }
 
 func (f *fixed[T]) add(p parquet.Page) error {

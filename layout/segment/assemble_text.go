@@ -20,13 +20,31 @@ type texts struct {
 	data    []byte
 	plain   bool
 	valid   validity
+	rows    int // that are expected
+	bytes   int // bytes that are expected of plain pages
 }
 
-func newTexts(rows int) *texts { return &texts{offsets: append(make([]int32, 0, rows+1), 0)} }
+func newTexts(rows, room int) *texts { return &texts{rows: rows, bytes: room} }
+
+// begin makes room for what is expected.
+func (t *texts) begin() {
+	if t.offsets == nil {
+		t.offsets = append(make([]int32, 0, min(t.rows, GroupRows)+1), 0)
+		t.data = make([]byte, 0, max(0, min(t.bytes, maxRoom)))
+	}
+}
+
+// maxRoom bounds the bytes that are made room for on the word of a footer.
+const maxRoom = 256 << 20
 
 func (t *texts) add(p parquet.Page) error {
 	if p.Dictionary() != nil && t.dict == nil {
 		t.dict = dictionary(p.Dictionary())
+	}
+	if p.Dictionary() == nil {
+		t.begin()
+	} else if t.codes == nil && !t.plain {
+		t.codes = make([]int32, 0, min(t.rows, GroupRows))
 	}
 	if p.Dictionary() == nil && !t.plain {
 		t.plain = true
@@ -120,6 +138,7 @@ func (t *texts) finish() (arrow.Array, error) {
 			[]*memory.Buffer{buffer(valid), memory.NewBufferBytes(bytesOf(t.codes))}, nulls, 0, t.dict.Data().(*array.Data))
 		return array.NewDictionaryData(data), nil
 	}
+	t.begin()
 	return makeArray(arrow.BinaryTypes.String, len(t.offsets)-1, nulls, valid, bytesOf(t.offsets), t.data), nil
 }
 

@@ -25,6 +25,9 @@ type Group struct {
 // Rows returns the number of events in the group.
 func (g *Group) Rows() int { return g.rows }
 
+// Field is [File.Field] of the group's file.
+func (g *Group) Field(path string) (info FieldInfo, ok bool) { return g.file.Field(path) }
+
 // Bytes returns how many bytes of the file the columns' pages take.
 func (g *Group) Bytes(cols Columns) int64 {
 	var n int64
@@ -94,6 +97,10 @@ func (g *Group) read(rows Rows, cols Columns, paths []string) (batch *Batch, err
 	if err != nil {
 		return nil, err
 	}
+	batch.Requests = len(fetched)
+	for _, p := range fetched {
+		batch.Bytes += int64(len(p.data))
+	}
 	var fields []arrow.Field
 	arrays := make([]arrow.Array, len(reqs))
 	for i := range reqs {
@@ -118,7 +125,7 @@ func (g *Group) read(rows Rows, cols Columns, paths []string) (batch *Batch, err
 func (g *Group) requests(rows int, cols Columns, paths []string) ([]request, error) {
 	var out []request
 	for _, c := range cols.List() {
-		out = append(out, request{leaf: g.file.leaf[c], asm: newAssembler(c, rows),
+		out = append(out, request{leaf: g.file.leaf[c], asm: newAssembler(c, rows, g.room(g.file.leaf[c], rows)),
 			field: arrow.Field{Name: c.String(), Nullable: c == ID}})
 	}
 	for _, path := range paths {
@@ -126,10 +133,16 @@ func (g *Group) requests(rows int, cols Columns, paths []string) ([]request, err
 		if f == nil {
 			return nil, noField(path)
 		}
-		out = append(out, request{leaf: f.leaf, asm: newFieldAssembler(f.Type, rows),
+		out = append(out, request{leaf: f.leaf, asm: newFieldAssembler(f.Type, rows, g.room(f.leaf, rows)),
 			field: arrow.Field{Name: path, Nullable: true}})
 	}
 	return out, nil
+}
+
+// room returns about how many bytes some rows of a column take in memory, so that
+// they are put together without being moved.
+func (g *Group) room(leaf, rows int) int {
+	return int(g.meta(leaf).TotalUncompressedSize * int64(rows) / int64(max(1, g.rows)))
 }
 
 // readColumn puts the pages of one column together.

@@ -47,7 +47,8 @@ func (t Table) Apply(ctx context.Context, base *Snapshot, e Edit) (*Snapshot, bo
 			}
 		}
 	}
-	remove, add := byDay(append(slices.Clip(e.Remove), e.Change...)), byDay(append(slices.Clip(e.Add), e.Change...))
+	remove := byEntry(base.Days, append(slices.Clip(e.Remove), e.Change...))
+	add := byEntry(base.Days, append(slices.Clip(e.Add), e.Change...))
 	for _, d := range base.Days {
 		if len(remove[d.Day])+len(add[d.Day]) == 0 {
 			next.Days = append(next.Days, d)
@@ -129,12 +130,14 @@ func gone(old, now []Run) []string {
 	return keys
 }
 
-func byDay(files []File) map[string][]File {
-	days := map[string][]File{}
+// byEntry returns files by the entries that they belong in.
+func byEntry(days []Day, files []File) map[string][]File {
+	out := map[string][]File{}
 	for _, f := range files {
-		days[f.MinTime.Day()] = append(days[f.MinTime.Day()], f)
+		name := entryOf(days, f.MinTime.Day())
+		out[name] = append(out[name], f)
 	}
-	return days
+	return out
 }
 
 // without returns files less those to remove, and whether all of these were there.
@@ -158,6 +161,7 @@ func without(files, remove []File) ([]File, bool) {
 func summary(day string, files []File) Day {
 	d := Day{Day: day, MinTime: event.MaxTime, MaxTime: event.MinTime, Types: map[string]int64{}, Files: files}
 	for _, f := range files {
+		d.Count++
 		d.Rows += f.Rows
 		d.Bytes += f.Bytes
 		d.MinTime = min(d.MinTime, f.MinTime)
@@ -168,7 +172,8 @@ func summary(day string, files []File) Day {
 }
 
 // AddTypes adds the counts in more to those in sum. Nil stands for unknown, which
-// counts of more than [MaxTypes] types become.
+// counts of more than [MaxTypes] types become, and of types whose names are longer
+// than [MaxTypeBytes] together.
 func AddTypes(sum, more map[string]int64) map[string]int64 {
 	if sum == nil || more == nil {
 		return nil
@@ -176,8 +181,13 @@ func AddTypes(sum, more map[string]int64) map[string]int64 {
 	for t, n := range more {
 		sum[t] += n
 	}
-	if len(sum) > MaxTypes {
-		return nil
+	if size := 0; len(sum) > 0 {
+		for t := range sum {
+			size += len(t)
+		}
+		if len(sum) > MaxTypes || size > MaxTypeBytes {
+			return nil
+		}
 	}
 	return sum
 }

@@ -12,32 +12,52 @@ import (
 	"github.com/firnlog/firn/layout/store"
 )
 
-// Bounds of a snapshot in bytes: above inlineBytes, lists of files move out
-// into manifests, the longest first; above maxBytes it is refused.
+// Bounds of a snapshot in bytes. A snapshot is written whole with every step of
+// a compactor, so that it is kept small: above coarseBytes, without lists of
+// files, old days become months and so on; above inlineBytes, lists of files
+// move out into manifests, the longest first; above maxBytes it is refused.
 const (
-	inlineBytes = 256 << 10
+	inlineBytes = 32 << 10
+	coarseBytes = 128 << 10
 	maxBytes    = 1 << 20
 )
 
-// fit returns s as JSON, with as many of its days' files moved into manifests
-// as it takes.
+// fit returns s as JSON, with its days made coarser and as many of their lists of
+// files moved into manifests as it takes.
 func (t Table) fit(ctx context.Context, s *Snapshot) ([]byte, error) {
+	if err := t.coarsen(ctx, s); err != nil {
+		return nil, err
+	}
 	for {
 		body, err := json.Marshal(s)
 		if err != nil || len(body) <= inlineBytes {
 			return body, err
 		}
-		day := longest(s.Days)
-		if day == nil {
-			if len(body) > maxBytes {
-				return nil, fault.New(fault.Limit, "the snapshot of %s would have %d bytes, more than %d", t.Instance, len(body), maxBytes)
+		moved := false
+		for size := len(body); size > inlineBytes; moved = true {
+			day := longest(s.Days)
+			if day == nil {
+				break
 			}
+			size -= jsonSize(day.Files)
+			if err := t.moveOut(ctx, day); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case moved:
+		case len(body) > maxBytes:
+			return nil, fault.New(fault.Limit, "the snapshot of %s would have %d bytes, more than %d", t.Instance, len(body), maxBytes)
+		default:
 			return body, nil
 		}
-		if err := t.moveOut(ctx, day); err != nil {
-			return nil, err
-		}
 	}
+}
+
+// jsonSize returns the size of v as JSON. What is kept as JSON can be written so.
+func jsonSize(v any) int {
+	body, _ := json.Marshal(v)
+	return len(body)
 }
 
 // longest returns the day with the most files in the snapshot itself.

@@ -3,7 +3,8 @@
 //
 // Snapshots form a chain, written by compactors. A snapshot names one manifest
 // for each event day; a manifest lists that day's data files with statistics.
-// Few and small manifests lie in the snapshot itself.
+// Few and small manifests lie in the snapshot itself. In tables of many days, old
+// ones share manifests by the month, and in very long ones by the year and so on.
 package snapshot
 
 import "github.com/firnlog/firn/layout/event"
@@ -34,6 +35,9 @@ type Shard struct {
 	Heads      []Run        `json:"heads,omitempty"`      // newest first: an earlier run's entry wins
 	Keys       []Run        `json:"keys,omitempty"`       // likewise
 	Erasures   []Erasure    `json:"erasures,omitempty"`   // by position, until some weeks after they are Gone
+	// ErasedBefore is the highest position of an erasure that is no longer in
+	// Erasures: events of lower positions may be missing because of it.
+	ErasedBefore int64 `json:"erased_before,omitempty"`
 }
 
 // Erasure is an order to forget events of one shard that were appended before
@@ -65,19 +69,22 @@ type Run struct {
 	Newest event.Micros `json:"newest"` // commit time of its newest entry
 }
 
-// Day is the data of one UTC day of event time.
+// Day is the data of one UTC day of event time. In a long table old entries are
+// of more than one day: their names are what the days' names begin with, and no
+// day belongs in two entries.
 type Day struct {
-	Day      string           `json:"day"` // 2026-11-22
+	Day      string           `json:"day"`   // 2026-11-22; or 2026-11, 2026, 202 (the years 2020 to 2029), 20, 2
+	Count    int              `json:"count"` // of data files
 	Rows     int64            `json:"rows"`
 	Bytes    int64            `json:"bytes"`
 	MinTime  event.Micros     `json:"min_time"`
 	MaxTime  event.Micros     `json:"max_time"`
-	Types    map[string]int64 `json:"types,omitempty"`    // events by type; absent when there are more than 64
+	Types    map[string]int64 `json:"types,omitempty"`    // events by type; absent when these are too many
 	Manifest string           `json:"manifest,omitempty"` // key of the manifest; else Files are here
 	Files    []File           `json:"files,omitempty"`
 }
 
-// Manifest lists the data files of one day.
+// Manifest lists the data files of one entry of a snapshot.
 type Manifest struct {
 	Format int    `json:"format"`
 	Key    string `json:"key"` // its own
@@ -103,10 +110,15 @@ type File struct {
 	MaxPosition int64            `json:"max_position"`
 	ErasedTo    int64            `json:"erased_to,omitempty"` // every erasure of the shard up to this position was carried out
 	Types       map[string]int64 `json:"types,omitempty"`     // events by type; absent when there are more than 64
-	End         int64            `json:"end"`                 // where indexes and footer begin, in bytes
+	Numbers     []Number         `json:"numbers,omitempty"`   // by path: at most 16, of the most values
+	End         int64            `json:"end"`                 // behind pages and bloom filters, where indexes and footer begin, in bytes
 	EndSum      string           `json:"end_sum"`             // XXH64 of the bytes from End on, 16 hex digits
 	Sum         string           `json:"sum"`                 // XXH64 of the whole file, for who reads all of it
 }
 
-// MaxTypes bounds the types that statistics count.
-const MaxTypes = 64
+// MaxTypes bounds the types that statistics count, MaxTypeBytes their names
+// together in those of a day.
+const (
+	MaxTypes     = 64
+	MaxTypeBytes = 2 << 10
+)

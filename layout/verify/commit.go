@@ -26,6 +26,7 @@ type commit struct {
 	time       event.Micros
 	generation int64
 	drop       bool
+	erase      *commitlog.Erasure // an order, whose rows are names of events
 	keys       []keyRange
 	file       *segment.File
 }
@@ -65,7 +66,12 @@ func readCommit(ctx context.Context, s store.Store, key string, shard int, posit
 	}
 	kind := f.Meta("firn.kind")
 	c.drop = kind == "drop"
-	if err1 != nil || err2 != nil || err3 != nil || g < 1 || c.id == "" || kind != "drop" && kind != "events" {
+	var err4 error
+	if kind == "erase" {
+		c.erase = &commitlog.Erasure{}
+		err4 = json.Unmarshal([]byte(f.Meta("firn.erasure")), c.erase)
+	}
+	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || g < 1 || c.id == "" || kind != "drop" && kind != "events" && kind != "erase" {
 		return nil, fault.New(fault.Corrupt, "the footer is not that of a commit")
 	}
 	return c, nil

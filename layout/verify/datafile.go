@@ -46,8 +46,8 @@ type fileReader struct {
 	source int32
 	stat   snapshot.File // what the rows say
 
-	stream   string // of the row before
-	sequence int64  // of the row before
+	stream   string // of the row before in its row group
+	sequence int64  // likewise
 
 	open     span // that goes on with the rows; lo is 0 for none
 	openName string
@@ -67,15 +67,17 @@ func (r *fileReader) read(ctx context.Context) error {
 	if file.End() != r.f.End {
 		r.out.fault(Mismatch, r.f.Key, "the pages end at byte %d, and %s says %d", file.End(), r.f.by, r.f.End)
 	}
+	numbers := paths(file, r.f.Numbers)
 	for _, g := range file.Groups() {
-		b, err := g.Read(segment.AllColumns)
+		b, err := g.ReadFields(segment.AllColumns, numbers)
 		if err != nil {
 			return err
 		}
 		r.rows(g, b)
+		r.gatherNumbers(b, numbers)
 	}
 	r.flush()
-	r.compare()
+	r.compare(file)
 	return nil
 }
 
@@ -97,8 +99,9 @@ func (r *fileReader) checkSum(ctx context.Context) error {
 	return nil
 }
 
-// rows takes in the rows of a row group.
+// rows takes in the rows of a row group, which are sorted by themselves.
 func (r *fileReader) rows(g *segment.Group, b *segment.Batch) {
+	r.stream, r.sequence = "", 0
 	for i := range b.Rows() {
 		e := b.Event(i, r.shard)
 		if bad := illegal(&e); bad != "" {
@@ -107,7 +110,7 @@ func (r *fileReader) rows(g *segment.Group, b *segment.Batch) {
 		if day := e.Time.Day(); day != r.f.day {
 			r.out.fault(Misplaced, r.f.Key, "row %d is of %s, and the file of day %s", r.stat.Rows, e.Time, r.f.day)
 		}
-		if r.stat.Rows > 0 && (e.Stream < r.stream || e.Stream == r.stream && e.Sequence <= r.sequence) {
+		if e.Stream < r.stream || i > 0 && e.Stream == r.stream && e.Sequence <= r.sequence {
 			r.out.fault(Disorder, r.f.Key, "row %d, stream %q number %d, comes behind stream %q number %d", r.stat.Rows, e.Stream, e.Sequence, r.stream, r.sequence)
 		}
 		r.gather(&e)
@@ -163,6 +166,7 @@ func (r *fileReader) take(e *event.Event) {
 	if want, ok := r.checkShard(e.Stream); !ok && r.shard < r.inst.Shards {
 		r.out.fault(Misplaced, r.f.Key, "stream %q belongs in shard %d", e.Stream, want)
 	}
+	r.checkErased(e)
 	free, sameTime := r.places.add(e)
 	if !free {
 		r.out.fault(Duplicate, r.f.Key, "stream %q number %d is from the place %s, as another event of the table is", e.Stream, e.Sequence, e.Place)
@@ -172,7 +176,7 @@ func (r *fileReader) take(e *event.Event) {
 	}
 	if c := r.recent[p]; c != nil {
 		switch at := int(e.Place.Ordinal); {
-		case at < len(c.events) && c.events[at].hash == hashOf(e):
+		case at < len(c.events) && (c.events[at].hash == hashOf(e) || r.erased.shows(e)):
 			c.events[at].seen = true
 		case c.late:
 			r.tooLate(c)
@@ -206,7 +210,7 @@ func (r *fileReader) flush() {
 }
 
 // compare compares what is said of the file with what its rows say.
-func (r *fileReader) compare() {
+func (r *fileReader) compare(file *segment.File) {
 	f, s := &r.f.File, &r.stat
 	bad := firstOf(
 		unequal("rows", f.Rows, s.Rows),
@@ -214,7 +218,8 @@ func (r *fileReader) compare() {
 		unequal("min_stream", f.MinStream, s.MinStream), unequal("max_stream", f.MaxStream, s.MaxStream),
 		unequal("min_sequence", f.MinSequence, s.MinSequence), unequal("max_sequence", f.MaxSequence, s.MaxSequence),
 		unequal("min_position", f.MinPosition, s.MinPosition), unequal("max_position", f.MaxPosition, s.MaxPosition),
-		unequalTypes(f.Types, s.Types))
+		unequalTypes(f.Types, s.Types),
+		unequalNumbers(file, f.Numbers, s.Numbers))
 	if bad != "" {
 		r.out.fault(Mismatch, r.f.Key, "in %s, %s", r.f.by, bad)
 	}

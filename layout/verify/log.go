@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
@@ -44,6 +46,9 @@ func (s *shardPass) readLog(ctx context.Context) error {
 		last = max(last, c.time)
 		s.readTail(c)
 	}
+	for _, position := range slices.Sorted(maps.Keys(s.pending)) {
+		s.obey(s.pending[position])
+	}
 	return nil
 }
 
@@ -68,7 +73,10 @@ func (s *shardPass) openCommit(ctx context.Context, key string, position int64) 
 		s.out.fault(Duplicate, key, "the commit bears the writer's id %s, as %s does", c.id, other)
 	}
 	s.ids[c.id] = key
-	if c.drop != (c.file.Rows() == 0) {
+	if c.erase != nil && (c.erase.Stream != "") != (c.file.Rows() == 0) {
+		s.out.fault(Content, key, "the erasure is of stream %q, and names %d events", c.erase.Stream, c.file.Rows())
+	}
+	if c.erase == nil && c.drop != (c.file.Rows() == 0) {
 		s.out.fault(Content, key, "the commit is a drop: %v, and it has %d events", c.drop, c.file.Rows())
 	}
 	if bad := c.checkKeys(); bad != "" {
@@ -87,7 +95,7 @@ func (s *shardPass) readFolded(ctx context.Context, o store.Info, position int64
 	if err != nil || c == nil {
 		return before, err
 	}
-	if late && c.drop {
+	if late && (c.drop || c.erase != nil) {
 		return before, nil
 	}
 	if !late && (c.time < before || c.time > s.state.Time || position == s.state.Folded && c.time != s.state.Time) {
@@ -96,15 +104,20 @@ func (s *shardPass) readFolded(ctx context.Context, o store.Info, position int64
 	if c.drop {
 		s.drops[position] = true
 		if c.generation == s.state.Generation {
+			clear(s.pending)
 			clear(s.recent)
 			clear(s.uses)
 		}
 		return c.time, nil
 	}
+	if c.erase != nil {
+		s.pending[position] = c
+		return c.time, nil
+	}
 	f := &folded{key: o.Key, late: late}
 	err = c.events(func(e *event.Event) {
 		s.checkEvent(c, e, len(f.events))
-		f.events = append(f.events, kept{hash: hashOf(e), expires: s.mayExpire(e.Time)})
+		f.events = append(f.events, kept{hash: hashOf(e), expires: s.mayExpire(e.Time), stream: s.intern(e.Stream)})
 	})
 	if err != nil {
 		s.out.fault(Unreadable, c.key, "%v", err)
@@ -148,6 +161,8 @@ func (s *shardPass) readTail(c *commit) {
 			clear(s.tailKeys)
 			clear(s.uses)
 			clear(s.recent)
+			clear(s.pending)
+			s.forgot()
 		}
 		return
 	}
@@ -155,6 +170,10 @@ func (s *shardPass) readTail(c *commit) {
 		s.out.fault(Chain, c.key, "the commit is of generation %d; generation %d is dropped, and the instance is in generation %d", c.generation, s.highest, s.inst.Generation)
 	} else if c.generation < s.inst.Generation {
 		s.undropped = c
+	}
+	if c.erase != nil {
+		s.pending[c.position] = c
+		return
 	}
 	ordinal := 0
 	err := c.events(func(e *event.Event) {

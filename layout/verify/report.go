@@ -56,6 +56,7 @@ const (
 	Keys       Kind = "keys"       // idempotency keys that are not those of the commits
 	Chain      Kind = "chain"      // numbers, generations or states that do not follow each other
 	Foreign    Kind = "foreign"    // an object whose key means nothing here
+	Versions   Kind = "versions"   // a warning: the bucket keeps what is deleted
 	Late       Kind = "late"       // a warning: written by one who slept, behind what was folded or swept; of no effect
 )
 

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -26,6 +27,11 @@ type shardPass struct {
 	uses     map[string][]keyUse // of each key in the folded commits that are there and count
 	recent   map[int64]*folded   // the folded commits that are there, by position
 	drops    map[int64]bool      // positions of drop commits that are there
+
+	erased  erasures
+	orders  map[int64]bool    // positions of the snapshot's erasures, and which are carried out
+	pending map[int64]*commit // commits of erasures that are there, by position
+	names   map[string]string // streams, each once
 
 	undropped *commit // of the tail, of an earlier generation, and no drop behind it
 
@@ -55,6 +61,7 @@ type folded struct {
 type kept struct {
 	hash    uint64
 	expires bool // retention may have taken it out of the table
+	stream  string
 	seen    bool
 }
 
@@ -72,7 +79,9 @@ func (p *pass) verifyShard(ctx context.Context, shard int) error {
 	s := &shardPass{pass: p, shard: shard, state: p.snap.ShardState(shard), noTable: p.lost,
 		ids: map[string]string{}, tail: map[string]*tailStream{}, tailKeys: map[string]keyUse{}, uses: map[string][]keyUse{},
 		recent: map[int64]*folded{}, drops: map[int64]bool{}, streams: map[string]*stream{}, logPlace: layout.Log(p.inst.ID, shard)}
+	s.pending, s.names = map[int64]*commit{}, map[string]string{}
 	s.highest = s.state.Generation
+	s.learn()
 	if err := s.readLog(ctx); err != nil {
 		return err
 	}
@@ -109,6 +118,15 @@ func (s *shardPass) mayExpire(t event.Micros) bool { return t < s.inst.HiddenBef
 func (s *shardPass) checkShard(stream string) (int, bool) {
 	want := int(xxhash.Sum64String(stream) % uint64(max(1, s.inst.Shards)))
 	return want, want == s.shard
+}
+
+// intern returns a stream's name in memory of its own, shared by all who have it.
+func (s *shardPass) intern(name string) string {
+	if _, ok := s.names[name]; !ok {
+		own := strings.Clone(name)
+		s.names[own] = own
+	}
+	return s.names[name]
 }
 
 // stream returns what is known of a stream.

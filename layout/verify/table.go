@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"maps"
+	"strings"
 
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/event"
@@ -35,7 +36,7 @@ func (p *pass) table(ctx context.Context) error {
 	}
 	before := ""
 	for _, d := range p.snap.Days {
-		if d.Day <= before {
+		if d.Day <= before || before != "" && strings.HasPrefix(d.Day, before) {
 			p.out.fault(Disorder, p.newest.Key, "day %s comes behind day %s", d.Day, before)
 		}
 		before = d.Day
@@ -77,8 +78,12 @@ func (p *pass) readDay(ctx context.Context, d snapshot.Day) error {
 		files, by = m.Files, d.Manifest
 	}
 	for _, f := range files {
-		p.name(f.Key, aData, f.Shard, d.Day)
-		p.files[f.Shard] = append(p.files[f.Shard], dayFile{f, d.Day, by})
+		day := d.Day // of an entry of several days, each file has its own
+		if of := parseKey(p.inst.ID, f.Key).day; strings.HasPrefix(of, d.Day) {
+			day = of
+		}
+		p.name(f.Key, aData, f.Shard, day)
+		p.files[f.Shard] = append(p.files[f.Shard], dayFile{f, day, by})
 		p.sum.Files++
 	}
 	if diff := differ(d, total(files)); diff != "" {
@@ -100,21 +105,12 @@ func (p *pass) readManifest(ctx context.Context, key string) (snapshot.Manifest,
 
 // total sums up files as a day's totals do.
 func total(files []snapshot.File) snapshot.Day {
-	d := snapshot.Day{MinTime: event.MaxTime, MaxTime: event.MinTime, Types: map[string]int64{}}
+	d := snapshot.Day{Count: len(files), MinTime: event.MaxTime, MaxTime: event.MinTime, Types: map[string]int64{}}
 	for _, f := range files {
 		d.Rows += f.Rows
 		d.Bytes += f.Bytes
 		d.MinTime, d.MaxTime = min(d.MinTime, f.MinTime), max(d.MaxTime, f.MaxTime)
-		if f.Types == nil || d.Types == nil {
-			d.Types = nil
-			continue
-		}
-		for t, n := range f.Types {
-			d.Types[t] += n
-		}
-	}
-	if len(d.Types) > snapshot.MaxTypes {
-		d.Types = nil
+		d.Types = snapshot.AddTypes(d.Types, f.Types)
 	}
 	return d
 }
@@ -122,6 +118,7 @@ func total(files []snapshot.File) snapshot.Day {
 // differ says in what the totals of a day are not what they should be.
 func differ(has, want snapshot.Day) string {
 	return firstOf(
+		unequal("count", has.Count, want.Count),
 		unequal("rows", has.Rows, want.Rows),
 		unequal("bytes", has.Bytes, want.Bytes),
 		unequal("min_time", has.MinTime, want.MinTime),

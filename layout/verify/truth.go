@@ -24,12 +24,12 @@ func (s *shardPass) checkStreams() {
 		}
 		next := int64(1)
 		for _, sp := range st.spans {
-			if sp.lo > next {
+			if sp.lo > next && !s.erased.excuses(name, sp.loPlace) {
 				s.out.fault(Gap, s.sources[sp.source], "stream %q: events %d to %d are missing before number %d, which is here", name, next, sp.lo-1, sp.lo)
 			}
 			next = sp.hi + 1
 		}
-		if st.head >= next {
+		if st.head >= next && !s.erased.excuses(name, event.Place{}) {
 			s.out.fault(Heads, st.headKey, "stream %q stands at %d, and the table has its events up to %d only", name, st.head, next-1)
 		}
 	}
@@ -49,7 +49,7 @@ func (s *shardPass) checkPlaces() {
 			s.out.fault(Disorder, key, "the events of position %d are of %s, those before of %s, and the last that was folded of %s", position, time, last, s.state.Time)
 		}
 		last = max(last, time)
-		if whole && events != highest+1 {
+		if whole && position >= s.erased.wholeFrom() && events != highest+1 {
 			s.out.fault(Gap, key, "the table has %d events of position %d, and the ordinal %d among them", events, position, highest)
 		}
 		if whole && next > 0 {
@@ -65,8 +65,9 @@ func (s *shardPass) checkPlaces() {
 // checkHole notes that the table has no event of the positions from … to, to
 // not included, if there is one that is not known to be a drop.
 func (s *shardPass) checkHole(from, to int64) {
-	for ; from < to; from++ {
-		if !s.drops[from] {
+	for from = max(from, s.erased.wholeFrom()); from < to; from++ {
+		_, ordered := s.orders[from]
+		if !s.drops[from] && !ordered && s.pending[from] == nil {
 			s.out.fault(Gap, s.logKey(s.shard, from), "positions %d to %d are folded, and the table has no event of them", from, to-1)
 			return
 		}
@@ -83,7 +84,7 @@ func (s *shardPass) checkRecent() {
 		c := s.recent[position]
 		for ordinal, e := range c.events {
 			switch {
-			case e.seen || e.expires:
+			case e.seen || e.expires || s.erased.took(e.stream, position):
 			case c.late:
 				s.tooLate(c)
 			default:

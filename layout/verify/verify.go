@@ -80,6 +80,9 @@ func Run(ctx context.Context, s store.Store, opts Options) (*Report, error) {
 		if err := strangers(ctx, s, list, out); err != nil {
 			return nil, err
 		}
+		if err := keepsVersions(ctx, s, out); err != nil {
+			return nil, err
+		}
 	}
 	report.Faults, report.Warnings = out.faults.list, out.warnings.list
 	return report, nil

@@ -22,8 +22,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// versitygw is the S3 server of the tests, as `make tools` installs it.
-const versitygw = "versitygw-v1.8.0"
+// The S3 servers of the tests, as `make tools` installs them.
+const (
+	versitygw = "versitygw-v1.8.0"
+	minio     = "minio-v0.0.0-20260212201848-7aac2a2c5b7c"
+)
 
 const (
 	accessKey = "firn"
@@ -38,6 +41,9 @@ var secretKey = rand.Text()
 type S3Server struct {
 	// Endpoint is the server's URL, such as http://127.0.0.1:41234.
 	Endpoint string
+	// Dir is the directory with its data: an object lies at, or below, its bucket
+	// and key.
+	Dir string
 
 	t       testing.TB
 	mu      sync.Mutex
@@ -50,31 +56,54 @@ type S3Server struct {
 // program is not installed, and fails it where CI is set.
 func StartS3(t testing.TB) *S3Server {
 	t.Helper()
-	program := findProgram(t)
+	return start(t, findProgram(t, versitygw, "FIRN_VERSITYGW"), func(program, address, dir string) *exec.Cmd {
+		cmd := exec.Command(program, "--port", address, "--region", region, "--keep-alive", "--quiet", "posix", dir)
+		cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
+		return cmd
+	})
+}
+
+// StartMinIO is StartS3 with a server that carries out lifecycle rules (MinIO),
+// and looks all the time for what these select.
+func StartMinIO(t testing.TB) *S3Server {
+	t.Helper()
+	return start(t, findProgram(t, minio, "FIRN_MINIO"), func(program, address, dir string) *exec.Cmd {
+		cmd := exec.Command(program, "server", "--quiet", "--address", address, dir)
+		cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+accessKey, "MINIO_ROOT_PASSWORD="+secretKey,
+			"MINIO_SCANNER_SPEED=fastest", "MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CI_CD=1")
+		return cmd
+	})
+}
+
+// start starts a server, of which command makes one try.
+func start(t testing.TB, program string, command func(program, address, dir string) *exec.Cmd) *S3Server {
+	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
 	t.Setenv("AWS_SESSION_TOKEN", "")
 	dir := t.TempDir()
 	for range 5 { // another process may take the port between its choice and its use
 		address := freeAddress(t)
-		if startServer(t, program, address, dir) {
-			return &S3Server{Endpoint: "http://" + address, t: t, buckets: map[string]bool{}}
+		if startServer(t, command(program, address, dir), address) {
+			return &S3Server{Endpoint: "http://" + address, Dir: dir, t: t, buckets: map[string]bool{}}
 		}
 	}
 	t.Fatal("the S3 server does not start")
 	return nil
 }
 
-func findProgram(t testing.TB) string {
+// findProgram returns a program of the tests: the one that a variable of the
+// environment names, or that was installed.
+func findProgram(t testing.TB, name, variable string) string {
 	t.Helper()
-	if program := os.Getenv("FIRN_VERSITYGW"); program != "" {
+	if program := os.Getenv(variable); program != "" {
 		return program
 	}
 	cache := os.Getenv("XDG_CACHE_HOME")
 	if cache == "" {
 		cache = filepath.Join(os.Getenv("HOME"), ".cache")
 	}
-	program := filepath.Join(cache, "firn", "bin", versitygw)
+	program := filepath.Join(cache, "firn", "bin", name)
 	if _, err := os.Stat(program); err == nil {
 		return program
 	}
@@ -97,12 +126,9 @@ func freeAddress(t testing.TB) string {
 
 // startServer runs the server until the end of t and reports whether it came
 // to answer. What it prints is logged if the test fails.
-func startServer(t testing.TB, program, address, dir string) bool {
+func startServer(t testing.TB, cmd *exec.Cmd, address string) bool {
 	t.Helper()
 	var output bytes.Buffer
-	cmd := exec.Command(program, "--port", address, "--region", region, "--keep-alive", "--quiet",
-		"posix", dir)
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	endWithParent(cmd)
 	if err := cmd.Start(); err != nil {

@@ -1,0 +1,92 @@
+package compactor
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/firnlog/firn/layout"
+	"github.com/firnlog/firn/layout/chain"
+	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/snapshot"
+)
+
+// Erasures that are carried out to the last byte are remembered for goneLife, so
+// that whoever ordered one can learn when, and the newest goneMax of a shard.
+const (
+	goneLife = 30 * 24 * time.Hour
+	goneMax  = 256
+)
+
+// orders returns the keys of the commits of erasures that a snapshot names, which
+// are needed to know what was redacted, and the shards that have such.
+func (s *sweep) orders() (commits map[string]bool, shards map[int]bool) {
+	commits, shards = map[string]bool{}, map[int]bool{}
+	for _, snap := range s.snaps {
+		for _, st := range snap.Shards {
+			for _, e := range st.Erasures {
+				if e.Gone == 0 {
+					commits[layout.Commit(s.id, st.Shard, e.Position)] = true
+					shards[st.Shard] = true
+				}
+			}
+		}
+	}
+	return commits, shards
+}
+
+// settle marks the erasures whose last byte this sweep, or one before it, has
+// deleted. These are the ones that the oldest snapshot left knows as rewritten:
+// before its predecessor went all that was dropped up to it did, with the commits
+// that it folded. A crash before the mark leaves it to the next sweep.
+func (s *sweep) settle(ctx context.Context) error {
+	oldest, newest := s.snaps[s.oldest], s.snaps[0]
+	if s.numbers[s.oldest] == 1 { // what it folded may be there yet
+		return nil
+	}
+	var edit snapshot.Edit
+	for _, st := range newest.Shards {
+		if to, changed := settled(st, oldest.ShardState(st.Shard), event.ToMicros(s.now)); changed {
+			edit.Shards = append(edit.Shards, snapshot.ShardEdit{From: st, To: to})
+		}
+	}
+	if edit.Empty() {
+		return nil
+	}
+	next, ok, err := s.table.Apply(ctx, newest, edit)
+	if err != nil || !ok {
+		return err
+	}
+	_, err = s.table.Commit(ctx, chain.Seen{Number: s.numbers[0], At: s.now}, next)
+	return err
+}
+
+// settled returns a shard's state with the erasures marked as gone that an older
+// state knows as rewritten, and without those that are remembered no longer.
+func settled(st, oldest snapshot.Shard, now event.Micros) (to snapshot.Shard, changed bool) {
+	to = st
+	to.Erasures = nil
+	gone := 0
+	for _, e := range slices.Backward(st.Erasures) {
+		rewritten := slices.ContainsFunc(oldest.Erasures, func(o snapshot.Erasure) bool {
+			return o.Position == e.Position && o.Rewritten != 0
+		})
+		if e.Gone == 0 && rewritten {
+			e.Gone, changed = now, true
+			if e.Stream != "" {
+				e.Stream, e.Hash = "", commitlog.StreamHash(e.Stream)
+			}
+		}
+		if e.Gone != 0 {
+			if gone++; gone > goneMax || now-e.Gone > event.Micros(goneLife.Microseconds()) {
+				changed = true
+				to.ErasedBefore = max(to.ErasedBefore, e.Position)
+				continue
+			}
+		}
+		to.Erasures = append(to.Erasures, e)
+	}
+	slices.Reverse(to.Erasures)
+	return to, changed
+}

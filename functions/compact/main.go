@@ -1,0 +1,20 @@
+// Command compact is the function that folds, merges, expires and sweeps. It runs
+// by a schedule, or by a direct invocation with {"instances":["id", …]}. It is
+// the only one whose role may delete. Two runs at once do no harm.
+package main
+
+import (
+	"context"
+
+	"github.com/firnlog/firn/functions/internal/start"
+)
+
+func main() {
+	start.Main(func(ctx context.Context) (any, error) {
+		f, err := start.Log(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return (&function{f.Log, f.Logger, f.Stack}).run, nil
+	})
+}

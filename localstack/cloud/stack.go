@@ -1,0 +1,152 @@
+//go:build unix
+
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/firnlog/firn/infra"
+)
+
+// Options say what a stack is made of.
+type Options struct {
+	Functions string   // directory with the programs, by the functions' names
+	Bucket    string   // URL; not mem://, which processes do not share
+	Env       []string // of all functions, such as the credentials for the bucket
+	// Concurrency is how many environments a function may have; by default 4,
+	// and 1 of compact.
+	Concurrency int
+	Schedule    time.Duration // between two compactions; 0 means none
+	Patience    time.Duration // of the gateway with a function; 0 means 29 seconds
+	Timeout     time.Duration // of functions; 0 means 30 seconds
+	Listen      string        // address of the gateway; "" takes a free port
+	Log         io.Writer     // takes what functions print
+}
+
+// Stack is everything that runs.
+type Stack struct {
+	// URL is the address of the HTTP API, of the WebSocket API at /ws, and of
+	// the function URL of tail below /stream.
+	URL       string
+	Functions map[string]*Function
+	Queue     *Queue
+
+	runtime *runtime
+	gateway *http.Server
+	sockets *webSocketAPI
+	cancel  context.CancelFunc
+}
+
+// Start runs a stack until Stop. The routes are those of the template in infra.
+func Start(opts Options) (*Stack, error) {
+	template, err := infra.Load()
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", opts.Listen)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stack{URL: "http://" + l.Addr().String(), Functions: map[string]*Function{}}
+	if s.runtime, err = startRuntime(); err != nil {
+		l.Close()
+		return nil, err
+	}
+	for _, name := range infra.Functions {
+		s.Functions[name] = s.function(name, opts)
+	}
+	s.Queue = newQueue(s.Functions["ingest"])
+	s.sockets = &webSocketAPI{function: s.Functions["socket"], host: l.Addr().String(), conns: map[string]*websocket.Conn{}}
+	patience := opts.Patience
+	if patience == 0 {
+		patience = 29 * time.Second
+	}
+	api := http.NewServeMux()
+	for pattern, name := range template.Routes() {
+		api.Handle(pattern, httpAPI(s.Functions[name], patience))
+	}
+	own := http.NewServeMux()
+	own.Handle("/stream/", http.StripPrefix("/stream", functionURL(s.Functions["tail"])))
+	own.HandleFunc("/ws", s.sockets.connect)
+	own.HandleFunc("/@connections/{id}", s.sockets.post)
+	own.Handle("/queue", s.Queue)
+	own.Handle("/", api)
+	s.gateway = &http.Server{Handler: own}
+	go func() { _ = s.gateway.Serve(l) }()
+	var ctx context.Context
+	ctx, s.cancel = context.WithCancel(context.Background())
+	for range 2 {
+		go s.Queue.run(ctx)
+	}
+	if opts.Schedule > 0 {
+		go s.schedule(ctx, opts.Schedule)
+	}
+	return s, nil
+}
+
+// function returns one with the environment that the template gives it.
+func (s *Stack) function(name string, opts Options) *Function {
+	f := &Function{Name: name, Program: filepath.Join(opts.Functions, name), Limit: opts.Concurrency, Timeout: opts.Timeout, Log: opts.Log,
+		runtime: s.runtime, all: map[*environment]bool{}}
+	if f.Limit == 0 {
+		f.Limit = 4
+	}
+	if name == "compact" {
+		f.Limit = 1
+	}
+	if f.Timeout == 0 {
+		f.Timeout = 30 * time.Second
+	}
+	f.Env = append([]string{"FIRN_BUCKET=" + opts.Bucket, "FIRN_QUEUE_URL=" + s.URL + "/queue", "FIRN_MANAGEMENT_URL=" + s.URL, "AWS_REGION=us-east-1"}, opts.Env...)
+	return f
+}
+
+// schedule invokes the compactor now and then, as EventBridge does.
+func (s *Stack) schedule(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			payload := fmt.Sprintf(`{"version":"0","source":"aws.events","detail-type":"Scheduled Event","time":%q,"detail":{}}`, now.UTC().Format(time.RFC3339))
+			if a, err := s.Functions["compact"].Invoke(ctx, []byte(payload)); err == nil {
+				a.Body.Close()
+			}
+		}
+	}
+}
+
+// Call invokes a function directly and reads its answer into out.
+func (s *Stack) Call(ctx context.Context, name string, in, out any) error {
+	payload, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	a, err := s.Functions[name].Invoke(ctx, payload)
+	if err != nil {
+		return err
+	}
+	defer a.Body.Close()
+	return json.NewDecoder(a.Body).Decode(out)
+}
+
+// Stop ends everything, requests in flight included.
+func (s *Stack) Stop() {
+	s.cancel()
+	_ = s.gateway.Close()
+	for _, f := range s.Functions {
+		f.stop()
+	}
+	_ = s.runtime.server.Close()
+}

@@ -1,0 +1,168 @@
+package querier
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // zones on machines that have no files of them
+
+	"github.com/firnlog/firn/layout/event"
+)
+
+// Bucket is a length of time that events are grouped by: so many seconds,
+// minutes, hours, days, weeks or months of the calendar of a zone. A bucket
+// begins where the clocks of the zone show a multiple of it, a day and all that
+// is longer at midnight, weeks on Monday. So a day may have 23 or 25 hours.
+type Bucket struct {
+	N    int
+	Unit byte   // s, m, h, d, w or M
+	Zone string // of the tz database, such as Europe/Berlin; "" for UTC
+}
+
+// fits is what the n of each unit must divide, so that buckets begin anew with
+// each of the next larger unit.
+var fits = map[byte]int{'s': 60, 'm': 60, 'h': 24, 'd': 1, 'w': 1, 'M': 12}
+
+// ParseBucket reads a length such as 30s, 5m, 1h, 1d, 1w, 1M or 3M. Errors are
+// Invalid.
+func ParseBucket(length, zone string) (Bucket, error) {
+	wrong := func(why string) (Bucket, error) {
+		return Bucket{}, invalid("bucket", "%q %s", shorten(length), why)
+	}
+	if length == "" {
+		return wrong("is no length: write one such as 30s, 5m, 1h, 1d, 1w or 1M")
+	}
+	b := Bucket{Unit: length[len(length)-1], Zone: zone}
+	most, ok := fits[b.Unit]
+	digits := length[:len(length)-1]
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || strings.Trim(digits, "0123456789") != "" {
+		return wrong("is no length: write one such as 30s, 5m, 1h, 1d, 1w or 1M")
+	}
+	if b.N = n; n < 1 || n > most || most%n != 0 {
+		return wrong(fmt.Sprintf("is not possible: the number of %c must divide %d", b.Unit, most))
+	}
+	if zone == "UTC" {
+		b.Zone = ""
+	}
+	if _, err := b.location(); err != nil {
+		return Bucket{}, err
+	}
+	return b, nil
+}
+
+// String returns the length without the zone.
+func (b Bucket) String() string { return strconv.Itoa(b.N) + string(b.Unit) }
+
+// location returns the zone. Names that only this machine understands are none.
+func (b Bucket) location() (*time.Location, error) {
+	if b.Zone == "" {
+		return time.UTC, nil
+	}
+	loc, err := time.LoadLocation(b.Zone)
+	if err != nil || b.Zone == "Local" {
+		return nil, invalid("zone", "%q is no zone of the tz database, such as Europe/Berlin", shorten(b.Zone))
+	}
+	return loc, nil
+}
+
+// grid finds the buckets of times. It is for one goroutine, and the zero grid
+// leaves times as they are.
+type grid struct {
+	Bucket
+	loc        *time.Location
+	start, end int64 // a stretch of times of which start is the bucket
+}
+
+func newGrid(b Bucket) grid {
+	if b.N == 0 {
+		return grid{}
+	}
+	loc, _ := b.location() // it was checked
+	return grid{Bucket: b, loc: loc}
+}
+
+// value returns the beginning of the bucket that a time lies in. Other values
+// are none of a field of times.
+func (g *grid) value(v Value) Value {
+	if g.N == 0 {
+		return v
+	}
+	if v.n < g.start || v.n >= g.end {
+		first := g.floor(event.Micros(v.n).Time().In(g.loc))
+		g.start, g.end = first.UnixMicro(), v.n+1
+	}
+	return Value{kind: moment, n: g.start}
+}
+
+// floor returns the beginning of the bucket that t lies in.
+func (g *grid) floor(t time.Time) time.Time {
+	y, m, d := t.Date()
+	h, n := t.Hour(), g.N
+	switch g.Unit {
+	case 's', 'm':
+		return floorSeconds(t, n*map[byte]int{'s': 1, 'm': 60}[g.Unit])
+	case 'h':
+		if n == 1 {
+			return floorSeconds(t, 3600)
+		}
+		return firstOf(y, m, d, h-h%n, g.loc)
+	case 'w':
+		d -= (int(t.Weekday()) + 6) % 7
+	case 'M':
+		m, d = m-time.Month((int(m)-1)%n), 1
+	}
+	return firstOf(y, m, d, 0, g.loc)
+}
+
+// floorSeconds rounds down to a multiple of n seconds, at most an hour, on the
+// zone's clock. An hour that the clock shows twice is two hours.
+func floorSeconds(t time.Time, n int) time.Time {
+	_, offset := t.Zone()
+	local := t.Unix() + int64(offset)
+	over := local % int64(n)
+	if over < 0 {
+		over += int64(n)
+	}
+	return time.Unix(t.Unix()-over, 0).In(t.Location())
+}
+
+// firstOf returns the first moment at which a zone's clock shows a time, or has
+// passed it where it is skipped.
+func firstOf(y int, m time.Month, d, h int, loc *time.Location) time.Time {
+	t := time.Date(y, m, d, h, 0, 0, 0, loc)
+	wanted := time.Date(y, m, d, h, 0, 0, 0, time.UTC)
+	start, end := t.ZoneBounds()
+	switch shown := wall(t); {
+	case shown.Before(wanted):
+		return end
+	case shown.After(wanted):
+		return start
+	case start.IsZero():
+		return t
+	}
+	_, now := t.Zone()
+	_, before := start.Add(-1).Zone()
+	earlier := t.Add(time.Duration(now-before) * time.Second)
+	if earlier.Before(start) && wall(earlier).Equal(wanted) {
+		return earlier
+	}
+	return t
+}
+
+// wall returns what the clock shows as a time in UTC.
+func wall(t time.Time) time.Time {
+	_, offset := t.Zone()
+	return t.UTC().Add(time.Duration(offset) * time.Second)
+}
+
+// appendJSON appends a bucket's beginning in its zone.
+func (g *grid) appendJSON(b []byte, v Value) []byte {
+	if g.N == 0 || g.Zone == "" || v.kind != moment {
+		return v.appendJSON(b)
+	}
+	b = append(b, '"')
+	b = event.Micros(v.n).Time().In(g.loc).AppendFormat(b, time.RFC3339)
+	return append(b, '"')
+}

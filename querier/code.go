@@ -1,0 +1,168 @@
+package querier
+
+import "math"
+
+// codes number the groups of some rows: where keys are read from columns with
+// few values, each group is looked up only once.
+type codes struct {
+	ids   []int32 // by the rank of the row: an index of found
+	found []*group
+}
+
+const (
+	maxCodes   = math.MaxInt32 // of all keys together
+	denseCodes = 1 << 18       // up to so many are looked up in a list
+)
+
+// coder has a code for each row's value of a key, and the value of each code.
+type coder struct {
+	codes []int32 // by the rank of the row
+	size  int     // codes are below it
+	value func(code int32) Value
+}
+
+// assign finds the groups of rows, making those that are new. It returns nil if
+// the keys of these rows have no codes.
+func (t *table) assign(c *chunk, rows []int32) (*codes, error) {
+	coders := make([]coder, len(t.plan.GroupBy))
+	all := 1
+	for i := range t.plan.GroupBy {
+		v := c.vector(&t.plan.GroupBy[i].Field, t.plan.all.needs[i])
+		if v == nil || !coders[i].code(v, &t.grids[i], rows) || all > maxCodes/max(1, coders[i].size) {
+			return nil, nil
+		}
+		all *= coders[i].size
+	}
+	out := &codes{ids: make([]int32, len(rows))}
+	for _, k := range coders {
+		for i, code := range k.codes {
+			out.ids[i] = out.ids[i]*int32(k.size) + code
+		}
+	}
+	known := newNumbering(all)
+	for i, code := range out.ids {
+		id, ok := known.get(code)
+		if !ok {
+			g, err := t.group(decodeKeys(coders, code))
+			if err != nil {
+				return nil, err
+			}
+			id = int32(len(out.found))
+			out.found = append(out.found, g)
+			known.set(code, id)
+		}
+		out.ids[i] = id
+	}
+	return out, nil
+}
+
+// decodeKeys returns the values that a code of all keys stands for.
+func decodeKeys(coders []coder, code int32) []Value {
+	keys := make([]Value, len(coders))
+	for i := len(coders) - 1; i >= 0; i-- {
+		size := int32(coders[i].size)
+		keys[i] = coders[i].value(code % size)
+		code /= size
+	}
+	return keys
+}
+
+// code makes codes for a vector, and reports whether it has few enough values.
+func (k *coder) code(v *vector, g *grid, rows []int32) bool {
+	k.codes = make([]int32, len(rows))
+	switch {
+	case v.codes != nil:
+		k.codeTexts(v, rows)
+	case v.ints != nil:
+		k.codeInts(v, g, rows)
+	case v.flags != nil:
+		k.size = 3
+		k.value = func(code int32) Value { return [3]Value{{}, Bool(false), Bool(true)}[code] }
+		for i, row := range rows {
+			if x := v.value(row); x.kind == boolean {
+				k.codes[i] = 1 + int32(x.n)
+			}
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// codeTexts takes the codes of the dictionary, and for null the one behind them.
+func (k *coder) codeTexts(v *vector, rows []int32) {
+	null := int32(v.dict.Len())
+	k.size = int(null) + 1
+	k.value = func(code int32) Value {
+		if code == null {
+			return Value{}
+		}
+		return Text(v.dict.Value(int(code)))
+	}
+	for i, row := range rows {
+		at := v.index(row)
+		if k.codes[i] = v.codes[at]; v.nulls != nil && v.nulls.IsNull(at) {
+			k.codes[i] = null
+		}
+	}
+}
+
+// codeInts numbers the values, or the buckets of times, in the order in which
+// they come. 0 is null.
+func (k *coder) codeInts(v *vector, g *grid, rows []int32) {
+	values := []Value{{}}
+	known := map[int64]int32{}
+	var last int64
+	var code int32
+	for i, row := range rows {
+		at := v.index(row)
+		if v.nulls != nil && v.nulls.IsNull(at) {
+			continue
+		}
+		n := v.ints[at]
+		if g.N > 0 {
+			n = g.value(Value{kind: moment, n: n}).n
+		}
+		if code == 0 || n != last {
+			var ok bool
+			if code, ok = known[n]; !ok {
+				code = int32(len(values))
+				known[n] = code
+				values = append(values, Value{kind: v.kind, n: n})
+			}
+			last = n
+		}
+		k.codes[i] = code
+	}
+	k.size = len(values)
+	k.value = func(code int32) Value { return values[code] }
+}
+
+// numbering maps codes to indexes.
+type numbering struct {
+	dense  []int32 // the index and 1; 0 for none
+	sparse map[int32]int32
+}
+
+func newNumbering(size int) *numbering {
+	if size <= denseCodes {
+		return &numbering{dense: make([]int32, size)}
+	}
+	return &numbering{sparse: map[int32]int32{}}
+}
+
+func (n *numbering) get(code int32) (int32, bool) {
+	if n.dense != nil {
+		return n.dense[code] - 1, n.dense[code] > 0
+	}
+	id, ok := n.sparse[code]
+	return id, ok
+}
+
+func (n *numbering) set(code, id int32) {
+	if n.dense != nil {
+		n.dense[code] = id + 1
+		return
+	}
+	n.sparse[code] = id
+}
