@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test tools check sim planted powerloss kill vuln fuzz bench clean
+.PHONY: run build test tools check sim planted powerloss kill vuln functions local lint-infra fuzz bench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -44,6 +44,20 @@ tools:
 
 check:
 	scripts/check.sh
+
+# The functions as zips for AWS Lambda: make functions ARCH=amd64
+ARCH ?= arm64
+functions:
+	scripts/functions.sh $(ARCH)
+
+# The functions behind a gateway on this machine, without Docker.
+local:
+	scripts/functions.sh local
+	$(GO) run ./localstack -functions build/local
+
+# The template, by cfn-lint, where Python is there.
+lint-infra:
+	scripts/cfn-lint.sh
 
 # Known vulnerabilities in what Firn is built from.
 vuln:

@@ -104,10 +104,10 @@ func TestAnswersStayTheSame(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 11))
 	s := store.NewMemory()
 	l := newLog(t, s, 2)
-	for round := range 12 {
+	for round := range 6 {
 		for range 1 + rng.IntN(4) {
 			var b commitlog.Batch
-			for range 200 + rng.IntN(800) {
+			for range 100 + rng.IntN(500) {
 				b.Events = append(b.Events, event.Event{Stream: fmt.Sprint("s", rng.IntN(9)), Type: fmt.Sprint("t", rng.IntN(3)), Metadata: []byte(`{}`),
 					Time: event.ToMicros(time.Now().Add(-time.Duration(rng.Int64N(int64(40 * time.Hour))))),
 					Payload: fmt.Appendf(nil, `{"n":%s,"f":%v,"word":"w%d"}`, []string{fmt.Sprint(rng.IntN(1000)), "null", "7.5", "[]"}[max(0, rng.IntN(20)-16)],

@@ -327,7 +327,7 @@ func TestSweepKeepsTheGrace(t *testing.T) {
 		if _, err := s.Put(t.Context(), orphan, bytes.NewReader([]byte("x")), store.Always); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 * fanIn {
+		for range 32 {
 			want = append(want, mustAppend(t, l, batch(rng, 30)).Events...)
 			if r := mustRun(t, c); r.Swept != 0 {
 				t.Fatalf("%d objects swept within the hour", r.Swept)

@@ -49,7 +49,7 @@ func TestRowGroupsAreCutAtBusyHours(t *testing.T) {
 		}
 	}
 	c := &Compactor{Log: l}
-	for range 4 { // of these no file alone has a busy hour
+	for range fewFiles { // of these no file alone has a busy hour
 		add(15_000, 9, 1)
 		add(10_000, 0, 24)
 		if err := c.fold(t.Context(), "i", new(Report)); err != nil {

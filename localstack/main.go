@@ -77,7 +77,7 @@ func run(ctx context.Context) error {
   WebSocket API  ws%s/ws
 
   export FIRN_KEY=%s
-  curl -H "Authorization: Bearer $FIRN_KEY" -d '{"stream_id":"a","event_type":"made","payload":{"n":1}}' '%s/v1/instances/my-log/events?autoCreate=true'
+  curl --json '{"stream_id":"a","event_type":"made","payload":{"n":1}}' -H "Authorization: Bearer $FIRN_KEY" '%s/v1/instances/my-log/events?autoCreate=true'
   curl -H "Authorization: Bearer $FIRN_KEY" %s/v1/instances/my-log/events
 `, *bucket, s.URL, s.URL, strings.TrimPrefix(s.URL, "http"), key, s.URL, s.URL)
 	<-ctx.Done()

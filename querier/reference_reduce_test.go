@@ -112,7 +112,14 @@ func (r *refReduction) before(a, b *refGroup, names []string) bool {
 		if v, ok := g.keys[name]; ok {
 			return v
 		}
+		of := r.Values[name]
+		if r.Values == nil {
+			of = r.refValueOf
+		}
 		v := refParse(g.values[name])
+		if t, err := event.ParseTime(strings.Trim(v.raw, `"`)); err == nil && (of.Field == "timestamp" || of.Field == "ingested_at" || of.Field == "ingestedAt") && v.typ == "string" {
+			return refTime(t) // text of times does not sort as they do
+		}
 		return v
 	}
 	by := append([]struct{ Field, Direction string }{}, r.OrderBy...)

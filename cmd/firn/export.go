@@ -33,7 +33,8 @@ has another name until it is complete.
     firn export my-log --where 'event_type eq login' --format csv > logins.csv
 
 firn import takes all three back. CSV and Parquet hold payload and metadata byte
-for byte; in NDJSON line breaks between the tokens of a document are spaces.`
+for byte; in NDJSON, and so after every import, line breaks between the tokens of
+a document are spaces.`
 }
 
 // Run exports and says how much.

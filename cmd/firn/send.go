@@ -39,7 +39,7 @@ func (r *appendRun) send(ctx context.Context, name string, b batch) error {
 			return nil
 		}
 		// At the very beginning a server that is not there is a wrong address.
-		hopeless := r.batches == 0 && fault.Is(err, fault.Unavailable)
+		hopeless := r.events == 0 && fault.Is(err, fault.Unavailable)
 		if try == sendTries || hopeless || !again(err) {
 			return r.failed(name, b, receipt, err)
 		}

@@ -88,7 +88,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	srv.compactor = &compactor.Compactor{Log: log}
+	srv.compactor = &compactor.Compactor{Log: log, Metrics: compactor.NewMetrics(log, cfg.Registry)}
 	ready := fmt.Sprintf("firn is ready on %s (bucket %s)\n", listener.url, bucket)
 	if c.Sample {
 		local := client.Local(api.New(front.Config{Log: log, Queries: cfg.Queries, Store: s, Logger: logger}))

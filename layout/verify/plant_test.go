@@ -91,7 +91,7 @@ func (b bucket) mustFind(kind verify.Kind, key string) {
 	if !found {
 		b.t.Errorf("no fault %s of %s among:\n%s", kind, key, text(r))
 	}
-	if len(r.Faults) > 12 {
+	if len(r.Faults) > 32 { // a lost file of a whole day is missed by each commit that is still there
 		b.t.Errorf("one planted fault is reported as %d:\n%s", len(r.Faults), text(r))
 	}
 }
