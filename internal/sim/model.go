@@ -3,121 +3,232 @@ package sim
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/anishathalye/porcupine"
 
 	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/event"
 )
 
-// op is an operation on one stream, as a client sees it.
+// action is what an operation does.
+type action int
+
+const (
+	appends action = iota
+	reads
+	drops   // the instance is deleted
+	creates // the instance is made again
+)
+
+// op is an operation on one part of the log: on a shard, or in worlds where
+// shards change with each life, on a stream.
 type op struct {
-	stream string
-	read   bool                  // else an append
-	id     string                // of the append: its events bear it
-	n      int                   // events appended
-	expect commitlog.Expectation // Any for none
-	key    string                // idempotency key, or ""
-	stale  bool                  // the key may have been forgotten meanwhile
+	action action
+	id     string            // of an append: its events bear it
+	number int               // of an append: its index in the model
+	events []event.Event     // appended to this part, in order
+	expect map[string]expect // of an append: by stream
+	key    string            // idempotency key, or ""
+	stale  bool              // the key may have been forgotten meanwhile
+	from   event.Micros      // of a read: what is before is hidden
+	upTo   int64             // of a drop: the highest generation that it can have ended
 }
+
+type expect = commitlog.Expectation
 
 // result is what the client was told.
 type result struct {
-	kind   resultKind
-	first  int64 // sequence number of the append's first event
-	actual int64 // where the stream stands: after a conflict, or as read
+	kind       resultKind
+	numbers    string // of the events appended
+	stream     string // whose expectation did not hold
+	actual     int64  // where it stands
+	generation int64  // that was read or made
+	seen       string // what was read
 }
 
 type resultKind int
 
 const (
 	done     resultKind = iota
-	conflict            // nothing written
+	conflict            // nothing written, for an expectation did not hold
+	reused              // nothing written, for the key was used for another body
 	unknown             // nobody can tell
 	failed              // surely not written
 )
 
-// streamState is the state of a stream in the model: how many events it has
-// and what was stored under keys. Its text form makes it comparable.
-type streamState struct {
-	head int64
-	keys string // "key=first;" for each, in order
+// state is the state of one part of the log. It is comparable: the appends in
+// their order are a text of two bytes each.
+type state struct {
+	generation int64
+	dropped    bool
+	log        string
 }
 
-// model says what a stream may do: it is checked against what clients saw.
-var model = (&porcupine.NondeterministicModel{
-	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-		byStream := map[string][]porcupine.Operation{}
-		for _, o := range history {
-			s := o.Input.(op).stream
-			byStream[s] = append(byStream[s], o)
-		}
-		var out [][]porcupine.Operation
-		for _, ops := range byStream {
-			out = append(out, ops)
-		}
-		return out
-	},
-	Init: func() []any { return []any{streamState{}} },
-	Step: func(state, input, output any) []any {
-		return step(state.(streamState), input.(op), output.(result))
-	},
-	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v -> %+v", input, output) },
-}).ToModel()
+// model says what one part of the log may do: it is checked against what the
+// clients were told.
+type model struct{ appends []*op }
 
-// step returns the states that a stream may be in after the operation; none
+// porcupine returns the model in the checker's form.
+func (m *model) porcupine() porcupine.Model {
+	return (&porcupine.NondeterministicModel{
+		Init: func() []any { return []any{state{generation: 1}} },
+		Step: func(s, input, output any) []any { return m.step(s.(state), input.(*op), output.(result)) },
+	}).ToModel()
+}
+
+// step returns the states that the part may be in after the operation; none
 // when the operation cannot have had that result.
-func step(s streamState, o op, r result) []any {
-	if o.read {
-		if r.actual != s.head {
+func (m *model) step(s state, o *op, r result) []any {
+	switch {
+	case r.kind == failed:
+		return []any{s}
+	case o.action == appends:
+		return m.stepAppend(s, o, r)
+	case o.action == reads:
+		if s.dropped || s.generation != r.generation || m.render(s, o.from) != r.seen {
 			return nil
 		}
 		return []any{s}
+	case o.action == drops:
+		gone := state{generation: s.generation, dropped: true}
+		return may(s, gone, !s.dropped && s.generation <= o.upTo, r)
 	}
-	first, used := s.stored(o.key)
-	appended := streamState{head: s.head + int64(o.n), keys: s.keys}
-	if o.key != "" {
-		appended.keys += fmt.Sprintf("%s=%d;", o.key, s.head+1)
+	made := state{generation: s.generation + 1}
+	return may(s, made, s.dropped && (r.kind == unknown || r.generation == made.generation), r)
+}
+
+// may returns the states after an operation that leads to next if it is
+// possible, and to nothing else unless its outcome is unknown.
+func may(s, next state, possible bool, r result) []any {
+	var out []any
+	if r.kind == unknown {
+		out = append(out, s)
 	}
-	holds := o.expect == commitlog.Any || o.expect == commitlog.Exists && s.head > 0 || int64(o.expect) == s.head
+	if possible {
+		out = append(out, next)
+	}
+	return out
+}
+
+func (m *model) stepAppend(s state, o *op, r result) []any {
+	if s.dropped {
+		return may(s, s, false, r)
+	}
+	id, stored := m.stored(s, o.key)
+	used := id != ""
+	fresh := !used || o.stale
+	next := s
+	next.log += string([]byte{byte(o.number >> 8), byte(o.number)})
 	switch r.kind {
 	case done:
-		if used && r.first == first {
+		if used && id == o.id && stored == r.numbers {
 			return []any{s}
 		}
-		if (!used || o.stale) && holds && r.first == s.head+1 {
-			return []any{appended}
-		}
+		return may(s, next, fresh && m.holds(s, o) && r.numbers == m.numbers(s, o), r)
 	case conflict:
-		if (!used || o.stale) && !holds && r.actual == s.head {
+		want, ours := o.expect[r.stream]
+		if !ours || fresh && !holds(want, r.actual) && m.head(s, r.stream) == r.actual {
+			return []any{s}
+		}
+	case reused:
+		if used && id != o.id {
 			return []any{s}
 		}
 	case unknown:
-		if (!used || o.stale) && holds {
-			return []any{s, appended}
-		}
-		return []any{s}
-	case failed:
-		return []any{s}
+		return may(s, next, fresh && m.holds(s, o), r)
 	}
 	return nil
 }
 
-// stored returns the sequence number of the first event that was last stored
-// under a key.
-func (s streamState) stored(key string) (first int64, used bool) {
-	if key == "" {
-		return 0, false
+// walk calls f with every append of a state in order.
+func (m *model) walk(s state, f func(o *op)) {
+	for i := 0; i < len(s.log); i += 2 {
+		f(m.appends[int(s.log[i])<<8|int(s.log[i+1])])
 	}
-	for entry := range strings.SplitSeq(s.keys, ";") {
-		if k, n, ok := strings.Cut(entry, "="); ok && k == key {
-			if i, err := strconv.ParseInt(n, 10, 64); err == nil {
-				first, used = i, true
+}
+
+// head returns the sequence number of a stream's last event.
+func (m *model) head(s state, stream string) (n int64) {
+	m.walk(s, func(o *op) {
+		for i := range o.events {
+			if o.events[i].Stream == stream {
+				n++
 			}
 		}
+	})
+	return n
+}
+
+func (m *model) holds(s state, o *op) bool {
+	for stream, want := range o.expect {
+		if !holds(want, m.head(s, stream)) {
+			return false
+		}
 	}
-	return first, used
+	return true
+}
+
+func holds(x expect, head int64) bool {
+	return x == commitlog.Any || x == commitlog.Exists && head > 0 || int64(x) == head
+}
+
+// numbers returns the sequence numbers that an append's events get.
+func (m *model) numbers(s state, o *op) string {
+	heads := map[string]int64{}
+	var b strings.Builder
+	for i := range o.events {
+		stream := o.events[i].Stream
+		if _, ok := heads[stream]; !ok {
+			heads[stream] = m.head(s, stream)
+		}
+		heads[stream]++
+		fmt.Fprintf(&b, "%d ", heads[stream])
+	}
+	return b.String()
+}
+
+// stored returns the id of the append that was last stored under a key, and
+// the numbers of its events; "" for none.
+func (m *model) stored(s state, key string) (id, numbers string) {
+	if key == "" {
+		return "", ""
+	}
+	before := state{}
+	m.walk(s, func(o *op) {
+		if o.key == key {
+			id, numbers = o.id, m.numbers(before, o)
+		}
+		before.log = s.log[:len(before.log)+2]
+	})
+	return id, numbers
+}
+
+// render returns the events of a state that are not hidden, as a read shows
+// them.
+func (m *model) render(s state, from event.Micros) string {
+	heads := map[string]int64{}
+	var events []event.Event
+	m.walk(s, func(o *op) {
+		for _, e := range o.events {
+			heads[e.Stream]++
+			e.Sequence = heads[e.Stream]
+			events = append(events, e)
+		}
+	})
+	return render(events, from)
+}
+
+// render returns events in the order of the log as text, less those that are
+// hidden.
+func render(events []event.Event, from event.Micros) string {
+	var b strings.Builder
+	for i := range events {
+		if e := &events[i]; e.Time >= from {
+			fmt.Fprintf(&b, "%s=%s:%d ", e.ID, e.Stream, e.Sequence)
+		}
+	}
+	return b.String()
 }
 
 // never is the end of an operation whose outcome is unknown.

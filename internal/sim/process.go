@@ -3,12 +3,12 @@ package sim
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"regexp"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/store"
 )
@@ -17,17 +17,25 @@ import (
 // where they take time, fail, and where the process stops, for a while or for ever.
 //
 // What befalls a request follows from the seed, the process, the operation, the
-// key and how often it came before, and from nothing else, so that goroutines
-// running at the same time do not disturb it.
+// key and the time, and from nothing else, so that it does not matter in which
+// order goroutines take their turns that run at the same moment.
 type process struct {
-	w    *world
-	name string
-	mem  store.Store
+	w     *world
+	name  string
+	mem   store.Store
+	clock *clock
+	log   *commitlog.Log
 
-	mu     sync.Mutex
-	counts map[string]int
-	wakes  time.Time // the process stands still until then
-	dead   bool
+	mu    sync.Mutex
+	wakes time.Time // the process stands still until then
+	dead  bool
+}
+
+// start makes a new process.
+func (w *world) start(name string) *process {
+	p := &process{w: w, name: name, mem: w.mem, clock: w.newClock(name)}
+	p.log = commitlog.OpenWithClock(p, p.clock.now)
+	return p
 }
 
 // errDead is what the code of a dead process gets; nobody sees what it does
@@ -64,11 +72,7 @@ var unique = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
 // draw returns the fate of the next request of its kind.
 func (p *process) draw(op, key string) fate {
 	kind := op + " " + unique.ReplaceAllString(key, "*")
-	p.mu.Lock()
-	n := p.counts[kind]
-	p.counts[kind]++
-	p.mu.Unlock()
-	d := p.w.dice(p.name, kind, n)
+	d := p.w.dice(p.name, kind, time.Since(p.w.began))
 	f := fate{before: d.between(time.Millisecond, 40*time.Millisecond), after: d.between(time.Millisecond, 40*time.Millisecond),
 		waking: d.between(time.Microsecond, 40*time.Millisecond)}
 	if p.w.calm() {
@@ -76,7 +80,7 @@ func (p *process) draw(op, key string) fate {
 	}
 	rates := p.w.rates
 	sleep := rates.sleep
-	if strings.Contains(kind, "/log/") {
+	if op == "put" || strings.Contains(kind, "/log/") {
 		sleep *= 4 // where sleepers do the most harm
 	}
 	if d.chance(sleep) {
@@ -92,7 +96,7 @@ func (p *process) draw(op, key string) fate {
 }
 
 // request carries out one request, by do, as fate has it.
-func (p *process) request(ctx context.Context, op, key string, do func(fate) error) error {
+func (p *process) request(op, key string, do func(fate) error) error {
 	f := p.draw(op, key)
 	time.Sleep(f.before)
 	if !f.sleepsAfter {
@@ -125,6 +129,7 @@ func (p *process) fall(f fate) {
 	}
 	if f.sleeps > 0 {
 		p.wakes = time.Now().Add(f.sleeps)
+		p.clock.slept(f.sleeps)
 	}
 }
 
@@ -152,7 +157,7 @@ func (p *process) alive() bool {
 
 // Get implements [store.Store].
 func (p *process) Get(ctx context.Context, key string, r store.Range) (o *store.Object, err error) {
-	err = p.request(ctx, "get", key, func(f fate) error {
+	err = p.request("get", key, func(f fate) error {
 		if f.fails {
 			return fault.New(fault.Unavailable, "get %s: time-out", key)
 		}
@@ -164,13 +169,14 @@ func (p *process) Get(ctx context.Context, key string, r store.Range) (o *store.
 
 // Put implements [store.Store].
 func (p *process) Put(ctx context.Context, key string, body store.Body, cond store.Condition) (rec store.Receipt, err error) {
-	err = p.request(ctx, "put", key, func(f fate) error {
+	err = p.request("put", key, func(f fate) error {
 		apply := func() error {
 			// A request that is on its way does not know that its sender gave up.
 			rec, err = p.mem.Put(context.WithoutCancel(ctx), key, body, cond)
 			return err
 		}
 		unknown := fault.New(fault.Unknown, "put %s: no answer", key)
+		p.clock.judge(p.w, key)
 		switch f.put {
 		case putLost:
 			return unknown
@@ -192,7 +198,7 @@ func (p *process) Put(ctx context.Context, key string, body store.Body, cond sto
 
 // List implements [store.Store].
 func (p *process) List(ctx context.Context, opts store.ListOptions) (page store.Page, err error) {
-	err = p.request(ctx, "list", opts.Prefix, func(f fate) error {
+	err = p.request("list", opts.Prefix, func(f fate) error {
 		if f.fails {
 			return fault.New(fault.Unavailable, "list %s: time-out", opts.Prefix)
 		}
@@ -204,7 +210,7 @@ func (p *process) List(ctx context.Context, opts store.ListOptions) (page store.
 
 // Delete implements [store.Store].
 func (p *process) Delete(ctx context.Context, key string) error {
-	return p.request(ctx, "delete", key, func(f fate) error {
+	return p.request("delete", key, func(f fate) error {
 		err := p.mem.Delete(context.WithoutCancel(ctx), key)
 		if f.fails && err == nil {
 			return fault.New(fault.Unknown, "delete %s: no answer", key)
@@ -221,32 +227,4 @@ func (p *process) SetTags(context.Context, string, map[string]string) error {
 // Tags implements [store.Store].
 func (p *process) Tags(context.Context, string) (map[string]string, error) {
 	return nil, fmt.Errorf("nobody tags here")
-}
-
-// dice are random draws that follow from what they are for.
-type dice struct{ state uint64 }
-
-func (w *world) dice(parts ...any) *dice {
-	h := fnv.New64a()
-	fmt.Fprint(h, append([]any{w.seed}, parts...)...)
-	return &dice{h.Sum64()}
-}
-
-// next is the splitmix64 generator.
-func (d *dice) next() uint64 {
-	d.state += 0x9e3779b97f4a7c15
-	z := d.state
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
-func (d *dice) n(below int) int { return int(d.next() % uint64(below)) }
-
-func (d *dice) chance(p float64) bool { return float64(d.next()>>11)/(1<<53) < p }
-
-// between returns a time that no other draw is likely to hit: delays on a
-// common grid would leave it to chance who comes first.
-func (d *dice) between(lo, hi time.Duration) time.Duration {
-	return lo + time.Duration(d.next()%uint64(hi-lo))
 }
