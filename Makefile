@@ -14,10 +14,10 @@ build:
 # Everything that must pass: formatting, vet, all tests under the race
 # detector, the simulation and the mistakes that it must find, a short run of
 # every fuzz target.
-test: tools check
-	$(GO) test -race -timeout 15m ./...
+test: tools check lint-infra
+	$(GO) test -race -short -timeout 20m ./...
 	$(MAKE) sim planted
-	scripts/fuzz.sh 5s
+	scripts/fuzz.sh 2s
 
 # More worlds of the simulation: make sim SEEDS=100000 FIRST=1
 SEEDS ?= 2000

@@ -46,6 +46,11 @@ func (s *Service) CreateInstance(ctx context.Context, spec catalog.Instance) (ca
 	if id == "" {
 		id = commitlog.Slug(spec.Name)
 	}
+	if id != "" { // else the log says what is wrong with the name
+		if err := catalog.CheckID(id); err != nil {
+			return catalog.Instance{}, err
+		}
+	}
 	if err := cmp.Or(notOwn(id), Allow(ctx, CanAdmin, id)); err != nil {
 		return catalog.Instance{}, err
 	}
