@@ -12,10 +12,11 @@ build:
 	$(GO) build -o firn ./cmd/firn
 
 # Everything that must pass: formatting, vet, all tests under the race
-# detector, the simulation and the mistakes that it must find, a short run of
-# every fuzz target.
+# detector (long ones shortened, and then in full without it), the simulation and
+# the mistakes that it must find, a short run of every fuzz target.
 test: tools check lint-infra
 	$(GO) test -race -short -timeout 20m ./...
+	$(GO) test ./querier ./internal/contention
 	$(MAKE) sim planted
 	scripts/fuzz.sh 2s
 

@@ -20,6 +20,9 @@ func TestOneWriterHasItsShardAlone(t *testing.T) {
 // TestWritersContend: each of n writers pays for the one that wins, and none
 // fails; more shards take more appends.
 func TestWritersContend(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many encodings of commits: without -short")
+	}
 	one := Run(t, Load{Writers: 8, Shards: 1, Warmup: 10 * time.Second, Time: 20 * time.Second})
 	two := Run(t, Load{Writers: 8, Shards: 2, Warmup: 10 * time.Second, Time: 20 * time.Second})
 	if one.Failed+two.Failed > 0 {
