@@ -16,7 +16,8 @@ build:
 # the mistakes that it must find, a short run of every fuzz target.
 test: tools check lint-infra
 	$(GO) test -race -short -timeout 20m ./...
-	$(GO) test ./querier ./internal/contention
+	$(GO) test ./querier ./localstack/cloud ./internal/contention
+	$(GO) test ./compactor ./functions/vamp -run '^TestMonth|^TestMerging|^TestLargePage'
 	$(MAKE) sim planted
 	scripts/fuzz.sh 2s
 
