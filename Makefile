@@ -17,7 +17,7 @@ build:
 test: tools check lint-infra
 	$(GO) test -race -short -timeout 20m ./...
 	$(GO) test ./querier ./localstack/cloud ./internal/contention
-	$(GO) test ./compactor ./functions/vamp -run '^TestMonth|^TestMerging|^TestLargePage'
+	$(GO) test ./compactor ./functions/vamp -run '^TestAMonth|^TestLargePage'
 	$(MAKE) sim planted
 	scripts/fuzz.sh 2s
 
