@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test tools check sim planted powerloss kill vuln functions local lint-infra fuzz bench clean
+.PHONY: run build test tools check sim planted powerloss kill vuln functions local lint-infra fuzz bench microbench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -70,7 +70,16 @@ TIME ?= 1m
 fuzz:
 	scripts/fuzz.sh $(TIME)
 
-bench:
+# Firn beside its peers, in turns; a module of its own, which needs a C++ compiler:
+# make bench EVENTS=10000000 ARGS='-only needle -keep /tmp/bench'
+# The table also lies in build/bench.md, all figures in build/bench.json.
+EVENTS ?= 1000000
+bench: build
+	mkdir -p build
+	cd bench && $(GO) run . -events $(EVENTS) -out ../build/bench $(ARGS)
+
+# The benchmarks of the packages.
+microbench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 # Leaves the events in firn-data where they are.

@@ -1,0 +1,98 @@
+// Command bench measures Firn beside its peers, side by side, in turns, in one
+// run, and prints a table of medians and ratios. It is a module of its own, so
+// that nothing of the peers enters Firn's.
+//
+//	bench -events 10000000 -only queries
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// bench is a run.
+type bench struct {
+	Events int
+	Runs   int
+	Dir    string
+	Data   string
+	only   *regexp.Regexp // nil for all
+	report report
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	b := &bench{}
+	flag.IntVar(&b.Events, "events", 1_000_000, "generated events")
+	flag.IntVar(&b.Runs, "runs", 5, "runs of each side, at least; their median is shown")
+	flag.StringVar(&b.Dir, "keep", "", "folder where buckets are kept for the next run; without it they are made anew and removed")
+	flag.StringVar(&b.Data, "data", "../../shared/data", "folder with the real data sets, as far as they are there")
+	only := flag.String("only", "", "regular expression of the works and queries to measure, all without")
+	out := flag.String("out", "", "prefix of the files that the report is written to, as .json and .md")
+	flag.Parse()
+	if *only != "" {
+		b.only = regexp.MustCompile(*only)
+	}
+	if b.Dir == "" {
+		dir, err := os.MkdirTemp("", "firn-bench-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		b.Dir = dir
+	}
+	b.report = report{Command: "bench " + strings.Join(os.Args[1:], " "), Date: time.Now().UTC().Format("2 January 2006"), Machine: machine(), live: os.Stderr}
+	if err := b.all(ctx); err != nil {
+		return err
+	}
+	if *out != "" {
+		if err := b.report.save(*out); err != nil {
+			return err
+		}
+	}
+	return b.report.text(os.Stdout)
+}
+
+// all measures everything that is wanted.
+func (b *bench) all(ctx context.Context) error {
+	for _, s := range append([]set{generated(b.Events)}, realSets(b.Data)...) {
+		if err := b.queries(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wanted reports whether a work is to be measured.
+func (b *bench) wanted(work string) bool { return b.only == nil || b.only.MatchString(work) }
+
+// machine says what the run ran on.
+func machine() string {
+	return fmt.Sprintf("%d cores (%s), %s", runtime.NumCPU(), cpuModel(), runtime.Version())
+}
+
+// cpuModel returns what Linux calls the processor, else its architecture.
+func cpuModel() string {
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(info)) {
+		if name, model, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(model)
+		}
+	}
+	return runtime.GOARCH
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+)
+
+// queries asks Firn and DuckDB the same questions over the same data files, in
+// turns, after both have answered once and their answers agreed.
+func (b *bench) queries(ctx context.Context, s set) error {
+	data, err := build(ctx, b.Dir, s)
+	if err != nil {
+		return err
+	}
+	b.report.add(row{Work: s.name + ": stored, compacted", Unit: "bytes/event", Firn: one(float64(data.size()) / float64(data.Events)),
+		Detail: map[string]int64{"events": data.Events, "files": int64(len(data.table))}})
+	duck, err := openDuckDB(ctx)
+	if err != nil {
+		return err
+	}
+	defer duck.Close()
+	here := newFirn(data)
+	for _, q := range shapes(data) {
+		if !b.wanted(q.name) {
+			continue
+		}
+		if err := duck.table(ctx, data, q.path); err != nil {
+			return err
+		}
+		if err := b.compare(ctx, here, duck, &q); err != nil {
+			return fmt.Errorf("%s, %s: %w", s.name, q.name, err)
+		}
+	}
+	return nil
+}
+
+// compare asks one question in turns and reports both sides' times.
+func (b *bench) compare(ctx context.Context, here *firn, duck *duckdb, q *shape) error {
+	res, err := here.ask(ctx, q)
+	if err != nil {
+		return err
+	}
+	ours, err := q.rows(res)
+	if err != nil {
+		return err
+	}
+	theirs, err := duck.ask(ctx, q, cmp.Or(q.exact, q.sql))
+	if err != nil {
+		return err
+	}
+	if d := q.differs(theirs, ours); d != "" {
+		return fmt.Errorf("the answers differ: Firn has %s", d)
+	}
+	var firn, duckdb []float64
+	for began := time.Now(); len(firn) < b.Runs || len(firn) < 50 && time.Since(began) < time.Second; {
+		firn = append(firn, milliseconds(func() { res, err = here.ask(ctx, q) }))
+		if err != nil {
+			return err
+		}
+		duckdb = append(duckdb, milliseconds(func() { _, err = duck.ask(ctx, q, q.sql) }))
+		if err != nil {
+			return err
+		}
+	}
+	f := figureOf(firn...)
+	b.report.add(row{Work: here.instance + ": " + q.name, Unit: "ms", Firn: &f, Peers: map[string]figure{"DuckDB": figureOf(duckdb...)},
+		Detail: map[string]int64{"bytes read": res.Stats.BytesRead, "rows scanned": res.Stats.RowsScanned, "rows": int64(len(ours))}})
+	return nil
+}
+
+func milliseconds(f func()) float64 {
+	began := time.Now()
+	f()
+	return float64(time.Since(began).Microseconds()) / 1000
+}
+
+// one is a figure that was measured once.
+func one(v float64) *figure {
+	f := figureOf(v)
+	return &f
+}
