@@ -68,10 +68,10 @@ func TestEnvironment(t *testing.T) {
 // deletes, and what only reads cannot write.
 func TestPermissions(t *testing.T) {
 	want := map[string]string{
-		"ingest":  "s3:AbortMultipartUpload s3:GetBucketVersioning s3:GetObject s3:ListBucket s3:PutObject sqs:SendMessage",
+		"ingest":  "lambda:InvokeFunction s3:AbortMultipartUpload s3:GetBucketVersioning s3:GetObject s3:ListBucket s3:PutObject sqs:SendMessage",
 		"query":   "s3:GetObject s3:ListBucket",
 		"tail":    "s3:GetObject s3:ListBucket",
-		"socket":  "execute-api:ManageConnections s3:AbortMultipartUpload s3:GetObject s3:ListBucket s3:PutObject",
+		"socket":  "execute-api:ManageConnections lambda:InvokeFunction s3:AbortMultipartUpload s3:GetObject s3:ListBucket s3:PutObject",
 		"compact": "s3:AbortMultipartUpload s3:DeleteObject s3:GetLifecycleConfiguration s3:GetObject s3:GetObjectTagging s3:ListBucket s3:PutObject s3:PutObjectTagging",
 	}
 	_, functions := load(t)

@@ -1,5 +1,6 @@
 // Command compact is the function that folds, merges, expires and sweeps. It runs
-// by a schedule, or by a direct invocation with {"instances":["id", …]}. It is
+// by a schedule, or by a direct invocation with {"instances":["id", …]}, which
+// functions that append ask for when the log grows fast. It is
 // the only one whose role may delete. Two runs at once do no harm.
 package main
 

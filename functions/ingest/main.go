@@ -26,6 +26,9 @@ func main() {
 		}
 		http := gateway.Buffered(handler)
 		in := &queue.Consumer{Service: f.Service, StreamInstance: f.StreamInstance, Logger: f.Logger}
+		if f.DeadLetterURL != "" {
+			in.Aside = queue.NewSQS(f.DeadLetterURL)
+		}
 		return func(ctx context.Context, payload json.RawMessage) (any, error) {
 			switch {
 			case gateway.IsHTTP(payload):

@@ -12,3 +12,7 @@ func OpenAt(s store.Store, now func() time.Time) *Log {
 	l.now = now
 	return l
 }
+
+// BoundTail sets at how many commits of a shard's tail groups wait, and events
+// are refused.
+func (l *Log) BoundTail(slow, most int64) { l.slowTail, l.maxTail = slow, most }

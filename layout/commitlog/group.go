@@ -44,6 +44,9 @@ func (w *writer) commit(ctx context.Context, group []*request) []*request {
 			group = p.members
 			deferred = append(deferred, p.deferred...)
 			if err == nil && len(group) > 0 {
+				if w.full(p) {
+					return deferred
+				}
 				var won bool
 				if won, err = w.store(ctx, p); won {
 					return deferred
@@ -98,7 +101,7 @@ func (w *writer) prepare(ctx context.Context, group []*request) (*plan, error) {
 	}
 	// One that seems wrong is compared again: the answer may have been slow, or the
 	// clock set right since.
-	if chain.Elapsed(w.st.base.looked, w.log.now()) >= chain.Fresh || w.jumped() || w.skew.Abs() > MaxSkew {
+	if chain.Elapsed(w.st.base.looked, w.log.now()) >= chain.Fresh || w.jumped() || w.skew.Abs() > MaxSkew || w.suspicious() {
 		if err := w.st.refresh(ctx); err != nil {
 			return nil, err
 		}

@@ -43,6 +43,8 @@ type Log struct {
 	now     func() time.Time
 	queue   int // bytes of events that a shard's queue and group take together
 
+	slowTail, maxTail int64 // commits: see SlowTail
+
 	mu        sync.Mutex // guards what is below
 	writers   map[shardOf]*writer
 	snapshots map[string]*seenSnapshot
@@ -67,7 +69,7 @@ type seenSnapshot struct {
 // Open returns the log in the bucket s. It makes no request.
 func Open(s store.Store) *Log {
 	return &Log{
-		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), now: time.Now, queue: queueBytes,
+		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), now: time.Now, queue: queueBytes, slowTail: SlowTail, maxTail: MaxTail,
 		writers: map[shardOf]*writer{}, snapshots: map[string]*seenSnapshot{}, ends: map[shardOf]int64{}, backlog: map[string]*Backlog{},
 		feeds: map[string]*Feed{},
 	}

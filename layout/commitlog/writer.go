@@ -149,6 +149,7 @@ func (w *writer) free(r *request) {
 // run commits groups until the queue is empty.
 func (w *writer) run() {
 	for {
+		w.linger()
 		group := w.take()
 		if len(group) == 0 {
 			return

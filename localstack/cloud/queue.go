@@ -34,8 +34,34 @@ func newQueue(f *Function) *Queue {
 	return &Queue{Function: f, Batch: 100, Hidden: 300 * time.Millisecond, MaxReceives: 10, counts: map[string]int{}, arrived: make(chan struct{}, 1)}
 }
 
-// ServeHTTP is the JSON protocol of SQS, as far as sending a message.
+// ServeHTTP takes messages.
 func (q *Queue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	take(w, r, func(m events.SQSMessage) { q.Put(m) })
+}
+
+// serveDead takes messages that are put aside at once.
+func (q *Queue) serveDead(w http.ResponseWriter, r *http.Request) {
+	take(w, r, func(m events.SQSMessage) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.dead = append(q.dead, m)
+	})
+}
+
+// Redrive puts all dead letters back, each with a new id, as SQS does.
+func (q *Queue) Redrive() {
+	q.mu.Lock()
+	dead := q.dead
+	q.dead = nil
+	q.mu.Unlock()
+	for i := range dead {
+		dead[i].MessageId = uuid.NewString()
+	}
+	q.Put(dead...)
+}
+
+// take is the JSON protocol of SQS, as far as sending a message.
+func take(w http.ResponseWriter, r *http.Request, put func(events.SQSMessage)) {
 	var in struct {
 		MessageBody       string
 		MessageAttributes map[string]struct{ DataType, StringValue string }
@@ -49,7 +75,7 @@ func (q *Queue) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, a := range in.MessageAttributes {
 		m.MessageAttributes[name] = events.SQSMessageAttribute{DataType: a.DataType, StringValue: &a.StringValue}
 	}
-	q.Put(m)
+	put(m)
 	_ = json.NewEncoder(w).Encode(map[string]string{"MessageId": m.MessageId})
 }
 

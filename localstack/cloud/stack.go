@@ -25,11 +25,13 @@ type Options struct {
 	// Concurrency is how many environments a function may have; by default 4,
 	// and 1 of compact.
 	Concurrency int
-	Schedule    time.Duration // between two compactions; 0 means none
-	Patience    time.Duration // of the gateway with a function; 0 means 29 seconds
-	Timeout     time.Duration // of functions; 0 means 30 seconds
-	Listen      string        // address of the gateway; "" takes a free port
-	Log         io.Writer     // takes what functions print
+	// StreamInstance is where records of the stream go.
+	StreamInstance string
+	Schedule       time.Duration // between two compactions; 0 means none
+	Patience       time.Duration // of the gateway with a function; 0 means 29 seconds
+	Timeout        time.Duration // of functions; 0 means 30 seconds
+	Listen         string        // address of the gateway; "" takes a free port
+	Log            io.Writer     // takes what functions print
 }
 
 // Stack is everything that runs.
@@ -39,6 +41,7 @@ type Stack struct {
 	URL       string
 	Functions map[string]*Function
 	Queue     *Queue
+	Stream    *Stream // delivers to ingest; of two shards
 
 	runtime *runtime
 	gateway *http.Server
@@ -61,15 +64,22 @@ func Start(opts Options) (*Stack, error) {
 		l.Close()
 		return nil, err
 	}
-	for _, name := range infra.Functions {
-		s.Functions[name] = s.function(name, opts)
+	functions, err := template.Functions()
+	if err != nil {
+		return nil, err
 	}
-	s.Queue = newQueue(s.Functions["ingest"])
+	for name, f := range functions {
+		s.Functions[name] = s.function(name, opts)
+		s.Functions[name].Env = append(s.environment(template.Globals.Function, opts), append(s.environment(f, opts), opts.Env...)...)
+	}
+	s.Queue, s.Stream = newQueue(s.Functions["ingest"]), newStream(s.Functions["ingest"], 2)
 	s.sockets = &webSocketAPI{function: s.Functions["socket"], host: l.Addr().String(), conns: map[string]*websocket.Conn{}}
 	patience := opts.Patience
 	if patience == 0 {
 		patience = 29 * time.Second
 	}
+	var ctx context.Context
+	ctx, s.cancel = context.WithCancel(context.Background())
 	api := http.NewServeMux()
 	for pattern, name := range template.Routes() {
 		api.Handle(pattern, httpAPI(s.Functions[name], patience))
@@ -79,13 +89,16 @@ func Start(opts Options) (*Stack, error) {
 	own.HandleFunc("/ws", s.sockets.connect)
 	own.HandleFunc("/@connections/{id}", s.sockets.post)
 	own.Handle("/queue", s.Queue)
+	own.HandleFunc("/queue/dead", s.Queue.serveDead)
+	own.HandleFunc("POST /2015-03-31/functions/{name}/invocations", s.invocations(ctx))
 	own.Handle("/", api)
 	s.gateway = &http.Server{Handler: own}
 	go func() { _ = s.gateway.Serve(l) }()
-	var ctx context.Context
-	ctx, s.cancel = context.WithCancel(context.Background())
 	for range 2 {
 		go s.Queue.run(ctx)
+	}
+	for shard := range s.Stream.shards {
+		go s.Stream.run(ctx, shard)
 	}
 	if opts.Schedule > 0 {
 		go s.schedule(ctx, opts.Schedule)
@@ -106,8 +119,20 @@ func (s *Stack) function(name string, opts Options) *Function {
 	if f.Timeout == 0 {
 		f.Timeout = 30 * time.Second
 	}
-	f.Env = append([]string{"FIRN_BUCKET=" + opts.Bucket, "FIRN_QUEUE_URL=" + s.URL + "/queue", "FIRN_MANAGEMENT_URL=" + s.URL, "AWS_REGION=us-east-1"}, opts.Env...)
 	return f
+}
+
+// environment returns the variables that the template gives a function, those of
+// this stack's addresses with their values here.
+func (s *Stack) environment(f infra.Function, opts Options) (env []string) {
+	values := map[string]string{"FIRN_BUCKET": opts.Bucket, "FIRN_QUEUE_URL": s.URL + "/queue", "FIRN_DEAD_LETTERS_URL": s.URL + "/queue/dead",
+		"FIRN_COMPACT_URL": s.URL + "/2015-03-31/functions/compact/invocations", "FIRN_STREAM_INSTANCE": opts.StreamInstance}
+	for name := range f.Environment.Variables {
+		if value := values[name]; value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return append(env, "FIRN_MANAGEMENT_URL="+s.URL, "AWS_REGION=us-east-1")
 }
 
 // schedule invokes the compactor now and then, as EventBridge does.
@@ -120,9 +145,7 @@ func (s *Stack) schedule(ctx context.Context, every time.Duration) {
 			return
 		case now := <-tick.C:
 			payload := fmt.Sprintf(`{"version":"0","source":"aws.events","detail-type":"Scheduled Event","time":%q,"detail":{}}`, now.UTC().Format(time.RFC3339))
-			if a, err := s.Functions["compact"].Invoke(ctx, []byte(payload)); err == nil {
-				a.Body.Close()
-			}
+			s.event(ctx, s.Functions["compact"], []byte(payload))
 		}
 	}
 }

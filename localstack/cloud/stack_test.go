@@ -41,21 +41,40 @@ const (
 	patience = 4 * time.Second
 )
 
-// build returns a directory with the functions' programs, as they are deployed.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(status)
+}
+
+// built is the directory with the functions' programs, as they are deployed.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// build builds the programs once.
 func build(t *testing.T) string {
 	t.Helper()
-	if dir := os.Getenv("FIRN_FUNCTIONS"); dir != "" {
-		return dir
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "firn-functions-"); built.err != nil {
+			return
+		}
+		args := []string{"build", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", built.dir}
+		for _, name := range infra.Functions {
+			args = append(args, "github.com/firnlog/firn/functions/"+name)
+		}
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatalf("build the functions: %v", built.err)
 	}
-	dir := t.TempDir()
-	args := []string{"build", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", dir}
-	for _, name := range infra.Functions {
-		args = append(args, "github.com/firnlog/firn/functions/"+name)
-	}
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("build the functions: %v\n%s", err, out)
-	}
-	return dir
+	return built.dir
 }
 
 // world is a stack over a real S3 server, and a client of it.
@@ -67,7 +86,7 @@ type world struct {
 	log    *commitlog.Log
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, schedule time.Duration) *world {
 	t.Helper()
 	programs := build(t)
 	w := &world{t: t, bucket: storetest.StartS3(t).URL("firn/events")}
@@ -84,7 +103,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	log := &bytes.Buffer{}
-	w.Stack, err = Start(Options{Functions: programs, Bucket: w.bucket, Concurrency: 4, Schedule: 2 * time.Second, Patience: patience, Timeout: 15 * time.Second,
+	w.Stack, err = Start(Options{Functions: programs, Bucket: w.bucket, Concurrency: 4, Schedule: schedule, StreamInstance: "orders", Patience: patience, Timeout: 15 * time.Second,
 		Listen: "127.0.0.1:0", Log: &locked{w: log}, Env: []string{
 			"AWS_ACCESS_KEY_ID=" + os.Getenv("AWS_ACCESS_KEY_ID"), "AWS_SECRET_ACCESS_KEY=" + os.Getenv("AWS_SECRET_ACCESS_KEY")}})
 	if err != nil {
@@ -259,7 +278,7 @@ func TestNothingIsLostOrTwice(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs many processes")
 	}
-	w := newWorld(t)
+	w := newWorld(t, 2*time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	total := writers * (*requests) * perBatch
@@ -373,7 +392,7 @@ func (w *world) compacted(ctx context.Context) {
 
 // Codebolt's operations go through the WebSocket API and the function behind it.
 func TestCodebolt(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, 0)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, _, err := websocket.Dial(ctx, w.URL+"/ws?api_key=wrong", nil); err == nil {

@@ -30,7 +30,10 @@ var carrier = front.Caller{Name: "queue", Grants: []front.Grant{{Instances: "*",
 type Consumer struct {
 	Service        *front.Service
 	StreamInstance string // for records of Kinesis
-	Logger         *slog.Logger
+	// Aside takes records of Kinesis that can never be stored as they are; nil has
+	// the stream wait for them.
+	Aside  Sender
+	Logger *slog.Logger
 }
 
 // Take stores a batch and returns which messages are not known to be stored, in
@@ -75,7 +78,8 @@ func (c *Consumer) sqs(ctx context.Context, records []events.SQSMessage) events.
 }
 
 // kinesis stores records one after the other, since their order is kept: Lambda
-// sends all again from the first that is reported.
+// sends all again from the first that is reported. One that can never be stored
+// would hold up its shard until Lambda gives the batch up, so it is put aside.
 func (c *Consumer) kinesis(ctx context.Context, records []events.KinesisEventRecord) events.KinesisEventResponse {
 	out := events.KinesisEventResponse{BatchItemFailures: []events.KinesisBatchItemFailure{}}
 	for _, r := range records {
@@ -85,11 +89,27 @@ func (c *Consumer) kinesis(ctx context.Context, records []events.KinesisEventRec
 		}
 		if err != nil {
 			c.refused(r.EventID, err)
+			if c.aside(ctx, m, err) {
+				continue
+			}
 			out.BatchItemFailures = append(out.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: r.Kinesis.SequenceNumber})
 			return out
 		}
 	}
 	return out
+}
+
+// aside puts what can never be stored on the queue of dead letters, in the form
+// of a message, and reports whether it is there.
+func (c *Consumer) aside(ctx context.Context, m message, why error) bool {
+	if c.Aside == nil || m.key == "" || !(fault.Is(why, fault.Invalid) || fault.Is(why, fault.Limit) || fault.Is(why, fault.Gone)) {
+		return false
+	}
+	err := c.Aside.Send(ctx, m.body, map[string]string{attrInstance: m.instance, attrKey: m.key, attrSent: m.sent.UTC().Format(time.RFC3339Nano)})
+	if err != nil {
+		c.Logger.Warn("record not put aside", "record", m.key, "error", err.Error())
+	}
+	return err == nil
 }
 
 // all stores n messages at once and returns which failed.

@@ -260,6 +260,18 @@ func TestKinesis(t *testing.T) {
 	w.count(1)
 	take("", record(1, order), record(3, order))
 	w.count(2)
+	// What can never be stored is put aside where there is a place, and holds up
+	// nothing; what may be stored some time waits.
+	w.consumer.Aside = w
+	take("", record(1, order), record(2, "{"), record(4, order))
+	w.count(3)
+	if m := w.sent[0]; len(w.sent) != 1 || m.Body != "{" || *m.MessageAttributes[attrKey].StringValue != "kinesis:shard:2" {
+		t.Errorf("put aside: %+v", w.sent)
+	}
+	w.consumer.StreamInstance = "none"
+	take("5", record(5, order))
+	w.consumer.StreamInstance, w.fail = "orders", fault.New(fault.Unavailable, "no")
+	take("6", record(6, "{"))
 }
 
 // The queue's answers become what may be concluded from them.

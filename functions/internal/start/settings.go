@@ -19,20 +19,22 @@ import (
 // The environment variables of the functions. They are those of `firn serve`,
 // and those of queues and WebSocket APIs beside them.
 const (
-	envBucket      = "FIRN_BUCKET"          // s3://BUCKET/PREFIX
-	envJWKS        = "FIRN_JWKS_URL"        // where the keys of tokens are
-	envPublicKey   = "FIRN_JWT_PUBLIC_KEY"  // or one Ed25519 key in base64
-	envIssuer      = "FIRN_JWT_ISSUER"      // that tokens must have
-	envAudience    = "FIRN_JWT_AUDIENCE"    // that tokens must have
-	envGrants      = "FIRN_JWT_GRANT"       // of tokens without the claim, with semicolons between
-	envOrigins     = "FIRN_ORIGIN"          // of web pages, with commas between
-	envDeduplicate = "FIRN_DEDUPLICATE"     // true: StackState's events by source_identifier
-	envVamp        = "FIRN_VAMP"            // instance for Vamp's requests without a namespace
-	envLogLevel    = "FIRN_LOG_LEVEL"       // debug, info, warn or error
-	envQueue       = "FIRN_QUEUE_URL"       // of SQS, for appends that need not wait
-	envStream      = "FIRN_STREAM_INSTANCE" // instance for records of Kinesis
-	envStack       = "FIRN_STACK"           // the name of the stack, for metrics
-	envManage      = "FIRN_MANAGEMENT_URL"  // of a WebSocket API, where it is not at the API's own address
+	envBucket      = "FIRN_BUCKET"           // s3://BUCKET/PREFIX
+	envJWKS        = "FIRN_JWKS_URL"         // where the keys of tokens are
+	envPublicKey   = "FIRN_JWT_PUBLIC_KEY"   // or one Ed25519 key in base64
+	envIssuer      = "FIRN_JWT_ISSUER"       // that tokens must have
+	envAudience    = "FIRN_JWT_AUDIENCE"     // that tokens must have
+	envGrants      = "FIRN_JWT_GRANT"        // of tokens without the claim, with semicolons between
+	envOrigins     = "FIRN_ORIGIN"           // of web pages, with commas between
+	envDeduplicate = "FIRN_DEDUPLICATE"      // true: StackState's events by source_identifier
+	envVamp        = "FIRN_VAMP"             // instance for Vamp's requests without a namespace
+	envLogLevel    = "FIRN_LOG_LEVEL"        // debug, info, warn or error
+	envQueue       = "FIRN_QUEUE_URL"        // of SQS, for appends that need not wait
+	envDeadLetters = "FIRN_DEAD_LETTERS_URL" // of SQS, for records of Kinesis that can never be stored
+	envCompact     = "FIRN_COMPACT_URL"      // of invocations of the compact function, for when the log grows fast
+	envStream      = "FIRN_STREAM_INSTANCE"  // instance for records of Kinesis
+	envStack       = "FIRN_STACK"            // the name of the stack, for metrics
+	envManage      = "FIRN_MANAGEMENT_URL"   // of a WebSocket API, where it is not at the API's own address
 )
 
 // Settings are what the environment says.
@@ -44,6 +46,8 @@ type Settings struct {
 	Vamp           string
 	LogLevel       slog.Level
 	QueueURL       string
+	DeadLetterURL  string // "" has the stream wait
+	CompactURL     string // "" asks nobody
 	StreamInstance string
 	Manage         string
 	Stack          string
@@ -53,12 +57,15 @@ type Settings struct {
 func Environment() (Settings, error) { return read(os.Getenv) }
 
 func read(get func(string) string) (s Settings, err error) {
-	s = Settings{Bucket: get(envBucket), Vamp: get(envVamp), QueueURL: get(envQueue), StreamInstance: get(envStream), Manage: get(envManage), Stack: cmp.Or(get(envStack), "firn")}
+	s = Settings{Bucket: get(envBucket), Vamp: get(envVamp), QueueURL: get(envQueue), DeadLetterURL: get(envDeadLetters), CompactURL: get(envCompact),
+		StreamInstance: get(envStream), Manage: get(envManage), Stack: cmp.Or(get(envStack), "firn")}
 	if s.Bucket == "" {
 		return s, fault.New(fault.Invalid, "%s is not set: it names the bucket with the events, such as s3://my-bucket/events", envBucket)
 	}
-	if s.QueueURL != "" && !strings.HasPrefix(s.QueueURL, "https://") && !strings.HasPrefix(s.QueueURL, "http://") {
-		return s, fault.New(fault.Invalid, "%s %q: write the URL of an SQS queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/firn", envQueue, s.QueueURL)
+	for name, url := range map[string]string{envQueue: s.QueueURL, envDeadLetters: s.DeadLetterURL, envCompact: s.CompactURL} {
+		if url != "" && !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
+			return s, fault.New(fault.Invalid, "%s %q: write a URL, such as https://sqs.eu-central-1.amazonaws.com/123456789012/firn of a queue, and https://lambda.eu-central-1.amazonaws.com/2015-03-31/functions/NAME/invocations of a function", name, url)
+		}
 	}
 	switch text := get(envDeduplicate); text {
 	case "", "false":

@@ -12,6 +12,7 @@ import (
 	"github.com/firnlog/firn/functions"
 	"github.com/firnlog/firn/functions/access"
 	"github.com/firnlog/firn/functions/front"
+	"github.com/firnlog/firn/functions/internal/compaction"
 	"github.com/firnlog/firn/functions/stackstate"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/fault"
@@ -69,6 +70,9 @@ func Serving(ctx context.Context) (*Function, error) {
 	}
 	who := access.New(access.Config{Ring: ring, Tokens: s.Tokens, Logger: f.Logger})
 	f.Config = front.Config{Log: f.Log, Queries: engine, Store: f.Log.Store(), Authenticate: who.Authenticate, Origins: s.Origins, Logger: f.Logger}
+	if s.CompactURL != "" {
+		f.Config.Log = compaction.New(f.Log, s.CompactURL, f.Logger)
+	}
 	f.Service = front.New(f.Config)
 	f.Doors = functions.New(f.Service, functions.Config{Keys: ring, Vamp: s.Vamp, StackState: stackstate.Config{Deduplicate: s.Deduplicate}})
 	return f, nil

@@ -31,6 +31,7 @@ func TestSettings(t *testing.T) {
 	f("", envBucket, "mem://")
 	f("", envBucket, "mem://", envPublicKey, publicKey, envGrants, "a:query;b:append", envLogLevel, "debug", envDeduplicate, "true")
 	f("FIRN_QUEUE_URL", envBucket, "mem://", envQueue, "firn")
+	f("FIRN_COMPACT_URL", envBucket, "mem://", envCompact, "compact")
 	f("FIRN_DEDUPLICATE", envBucket, "mem://", envDeduplicate, "yes")
 	f("FIRN_LOG_LEVEL", envBucket, "mem://", envLogLevel, "loud")
 	f("both set", envBucket, "mem://", envPublicKey, publicKey, envJWKS, "https://example.org/jwks")

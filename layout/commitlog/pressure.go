@@ -1,0 +1,87 @@
+package commitlog
+
+import (
+	"context"
+	"time"
+
+	"github.com/firnlog/firn/layout/chain"
+	"github.com/firnlog/firn/layout/fault"
+)
+
+// Bounds of a shard's tail, in commits that no snapshot holds yet. Whoever starts
+// anew reads all of them, so that a tail which nobody compacts makes everything
+// dearer. From SlowTail on each group waits, longer the longer the tail is, which
+// also makes groups larger; at MaxTail events are refused until a compactor has run.
+const (
+	SlowTail = 4096
+	MaxTail  = 16384
+)
+
+// slowest is how long a group waits just below MaxTail.
+const slowest = 2 * time.Second
+
+// lookAgain is how old what is known of the newest snapshot may be where the tail
+// seems long: it may have been folded since.
+const lookAgain = time.Second
+
+// tail returns how many commits the snapshot that is known does not hold.
+func (st *state) tail() int64 { return st.end - st.folded.Folded }
+
+// linger waits before the next group is taken where the tail is long. Requests
+// that are given up meanwhile are still in the queue, and surely not written.
+func (w *writer) linger() {
+	if w.st == nil || w.idle() {
+		return
+	}
+	if over := w.st.tail() - w.log.slowTail; over > 0 {
+		part := min(1, float64(over)/float64(w.log.maxTail-w.log.slowTail))
+		time.Sleep(time.Duration(part * float64(slowest)))
+	}
+}
+
+// idle reports whether nothing waits.
+func (w *writer) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue) == 0
+}
+
+// suspicious reports whether the tail seems long and a newer snapshot may say
+// that it is not.
+func (w *writer) suspicious() bool {
+	return w.st.tail() >= w.log.slowTail && chain.Elapsed(w.st.base.looked, w.log.now()) >= lookAgain
+}
+
+// full refuses the events of a plan where the tail has its greatest length.
+// Deletions and erasures are always written.
+func (w *writer) full(p *plan) bool {
+	n := w.st.tail()
+	if n < w.log.maxTail || p.members[0].alone() {
+		return false
+	}
+	for _, r := range p.members {
+		w.settle(r, outcome{err: fault.New(fault.Overload, "%d commits of shard %d of %s wait to be compacted, and no more are taken: run the compactor (firn compact %s), and see why it does not run",
+			n, w.shard, w.instance, w.instance)})
+	}
+	return true
+}
+
+// Unfolded returns how many commits of an instance, given by its id, no snapshot
+// holds yet: of the shard that has most, as far as this process knows the ends of
+// shards, and by a snapshot that was the newest at most maxAge ago. It makes at
+// most two requests, and none where such a snapshot is known.
+func (l *Log) Unfolded(ctx context.Context, instance string, maxAge time.Duration) (int64, error) {
+	base, err := l.newest(ctx, instance, maxAge)
+	if err != nil {
+		return 0, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var most int64
+	for s, end := range l.ends {
+		if s.instance == instance {
+			most = max(most, end-base.snap.ShardState(s.shard).Folded)
+		}
+	}
+	return most, nil
+}
