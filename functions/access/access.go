@@ -86,6 +86,9 @@ func (a *Access) Authenticate(r *http.Request) (front.Caller, error) {
 	if err != nil {
 		a.refuse(r, err)
 	}
+	if fault.Is(err, fault.Unavailable) { // why is for the operator, and not for whoever asks
+		err = fault.New(fault.Unavailable, "credentials cannot be checked now: try again in a moment")
+	}
 	return caller, err
 }
 

@@ -138,7 +138,7 @@ func TestKeysAreRefusedWhileTheBucketIsAway(t *testing.T) {
 			s.set(step.away)
 			time.Sleep(step.wait)
 			_, err := enter(a, "Dd-Api-Key", full)
-			if (err == nil) != step.good || err != nil && !fault.Is(err, step.kind) {
+			if (err == nil) != step.good || err != nil && (!fault.Is(err, step.kind) || strings.Contains(err.Error(), "no route")) {
 				t.Errorf("%+v: %v", step, err)
 			}
 		}
@@ -364,34 +364,6 @@ func TestTokens(t *testing.T) {
 		t.Errorf("%+v %v", c, err)
 	}
 	if _, err := Ed25519Key("short"); !fault.Is(err, fault.Invalid) {
-		t.Error(err)
-	}
-}
-
-// TestJWKSReachesPublicAddressesOnly: the setting must not make Firn a way into
-// the network that it runs in.
-func TestJWKSReachesPublicAddressesOnly(t *testing.T) {
-	for address, public := range map[string]bool{
-		"127.0.0.1:443": false, "[::1]:443": false, "169.254.169.254:80": false, "10.1.2.3:443": false, "192.168.0.1:443": false, "172.16.0.1:443": false,
-		"100.64.0.1:443": false, "[fe80::1]:443": false, "[fd00::1]:443": false, "0.0.0.0:443": false, "[::ffff:10.0.0.1]:443": false, "224.0.0.1:443": false,
-		"93.184.215.14:443": true, "[2606:2800:21f::1]:443": true,
-	} {
-		if err := publicOnly("tcp", address, nil); (err == nil) != public {
-			t.Errorf("%s: %v", address, err)
-		}
-	}
-	for _, bad := range []string{"http://x.example/jwks", "file:///etc/passwd", "", "https://"} {
-		if _, err := JWKSURL(bad); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%q: %v", bad, err)
-		}
-	}
-	srv := httptest.NewTLSServer(nil)
-	defer srv.Close()
-	keys, err := JWKSURL(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := keys.Keys(t.Context(), "x"); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "is no public address") {
 		t.Error(err)
 	}
 }

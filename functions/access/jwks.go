@@ -3,14 +3,11 @@ package access
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -24,7 +21,9 @@ const (
 	jwksKeys    = 100
 	jwksTimeout = 5 * time.Second
 	jwksAge     = 10 * time.Minute // after which it is read again
-	jwksPause   = 30 * time.Second // between two readings for ids that are not known
+	jwksMost    = time.Hour        // after which it is not trusted any more, if it cannot be read
+	jwksUnknown = 30 * time.Second // old at least, it is read again for an id that is not known
+	jwksPause   = 5 * time.Second  // after a reading that failed
 )
 
 // JWKSFile returns the keys of a file with a JSON Web Key Set (RFC 7517).
@@ -59,84 +58,74 @@ func parseJWKS(data []byte) ([]jose.JSONWebKey, error) {
 type remote struct {
 	url    string
 	client *http.Client
-
-	mu    sync.Mutex // guards what is below, also while the set is read
-	keys  []jose.JSONWebKey
-	read  time.Time // the last time that worked
-	tried time.Time
+	keys   fresh[[]jose.JSONWebKey]
 }
 
 // JWKSURL returns the keys of a JSON Web Key Set at an https URL. It is read when
 // it is first needed, every ten minutes, and when a token names a key that is
-// not known. The connection goes to public addresses only, whatever the name
-// resolves to.
+// not known. Where it cannot be read, what was read last is good for an hour. The
+// connection goes to public addresses only, whatever the name resolves to, and
+// straight: through no proxy, and following no redirect.
 func JWKSURL(text string) (KeySet, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return nil, fault.New(fault.Invalid, "a JWKS is read from an https URL, not from %q", shorten(text))
+		return nil, fault.New(fault.Invalid, "a JWKS is read from an https URL, such as https://id.example.org/jwks.json")
 	}
-	dialer := &net.Dialer{Timeout: jwksTimeout, Control: publicOnly}
-	return &remote{url: text, client: &http.Client{
+	return newRemote(text, &http.Client{
 		Timeout:       jwksTimeout,
-		Transport:     &http.Transport{DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: jwksTimeout},
+		Transport:     &http.Transport{DialContext: publicDialer().DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: jwksTimeout},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}), nil
 }
 
-// shared is the address space of carriers (RFC 6598), which is not public.
-var shared = netip.MustParsePrefix("100.64.0.0/10")
-
-// publicOnly refuses connections to addresses that only machines of a private
-// network have, such as the metadata services of clouds. It sees what a name
-// was resolved to, so that a name cannot lead there either.
-func publicOnly(_, address string, _ syscall.RawConn) error {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	ip := at.Addr().Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || shared.Contains(ip) {
-		return fault.New(fault.Invalid, "%v is no public address", ip)
-	}
-	return nil
+func newRemote(url string, client *http.Client) *remote {
+	r := &remote{url: url, client: client}
+	r.keys = fresh[[]jose.JSONWebKey]{now: time.Now, renew: jwksAge, pause: jwksPause,
+		read: func(ctx context.Context, _ []jose.JSONWebKey) ([]jose.JSONWebKey, error) {
+			keys, err := r.fetch(ctx)
+			if err != nil {
+				return nil, fault.New(fault.Unavailable, "the keys of tokens cannot be read: %w", err)
+			}
+			return keys, nil
+		}}
+	return r
 }
 
 // Keys implements [KeySet].
 func (r *remote) Keys(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	found := withID(r.keys, id)
-	old := time.Since(r.read) > jwksAge
-	if (old || len(found) == 0) && (r.tried.IsZero() || time.Since(r.tried) > jwksPause) {
-		r.tried = time.Now()
-		keys, err := r.fetch(ctx)
-		if err != nil && r.keys == nil {
-			return nil, fault.New(fault.Unavailable, "the keys of tokens cannot be read: %w", err)
-		}
-		if err == nil { // else the ones of before are good a while longer
-			r.keys, r.read = keys, r.tried
-			found = withID(keys, id)
-		}
+	keys, err := r.keys.get(ctx, jwksMost)
+	if found := withID(keys, id); err != nil || len(found) > 0 {
+		return found, err
 	}
-	return found, nil
+	keys, err = r.keys.get(ctx, jwksUnknown)
+	return withID(keys, id), err
 }
 
 func (r *remote) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
-	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodGet, r.url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
 	if err != nil {
-		return nil, err
+		return nil, unnamed(err)
 	}
 	resp, err := r.client.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, unnamed(err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, jwksBytes+1))
 	if err != nil {
-		return nil, err
+		return nil, unnamed(err)
 	}
 	if resp.StatusCode != http.StatusOK || len(data) > jwksBytes {
-		return nil, fault.New(fault.Unavailable, "%s answered %d with %d bytes", r.url, resp.StatusCode, len(data))
+		return nil, fault.New(fault.Unavailable, "the answer has status %d and %d bytes", resp.StatusCode, len(data))
 	}
 	return parseJWKS(data)
+}
+
+// unnamed returns an error of a request without the URL, which clients need not
+// read and which may hold credentials.
+func unnamed(err error) error {
+	if named, ok := errors.AsType[*url.Error](err); ok {
+		return named.Err
+	}
+	return err
 }

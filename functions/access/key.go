@@ -83,6 +83,23 @@ func (k *Key) opens(text string, now time.Time) bool {
 	return found == 1
 }
 
+// rotate gives the key a new secret. Those that it has are good until then, at
+// most.
+func (k *Key) rotate(sum string, until time.Time) {
+	kept := []secret{{sum: sum}}
+	for _, s := range k.secrets {
+		if s.until.IsZero() || until.Before(s.until) {
+			s.until = until
+		}
+		kept = append(kept, s)
+	}
+	k.secrets = kept[:min(len(kept), maxSecrets)]
+}
+
+// maxSecrets bounds the secrets of a key that are good at once, whatever the
+// overlaps: the newest ones.
+const maxSecrets = 8
+
 // good reports whether the key is in force at the time now.
 func (k *Key) good(now time.Time) bool {
 	return k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires))

@@ -27,12 +27,22 @@ type Ring struct {
 	log     front.Log
 	queries front.Queries
 	now     func() time.Time
+	keys    fresh[keyring]
 
-	mu   sync.Mutex // guards what is below, also while the bucket is read
-	keys map[string]*Key
-	last int64     // sequence number of the last event that was read
-	read time.Time // when the bucket was read
+	mu    sync.Mutex // guards what is below
+	noted map[string]time.Time
 }
+
+// keyring is what is known of the keys at one time. It never changes: what is
+// learned makes another one.
+type keyring struct {
+	keys map[string]*Key
+	last int64 // sequence number of the last event that was read
+}
+
+// renewAge is the age from which on keys are read again in the background: a
+// bucket that takes less than what is left to MaxAge makes nobody wait.
+const renewAge = 3 * time.Second
 
 // NewRing returns the keys of the bucket of a log. It reads nothing yet. now is
 // the clock; nil means time.Now.
@@ -40,7 +50,9 @@ func NewRing(log front.Log, queries front.Queries, now func() time.Time) *Ring {
 	if now == nil {
 		now = time.Now
 	}
-	return &Ring{log: log, queries: queries, now: now, keys: map[string]*Key{}}
+	r := &Ring{log: log, queries: queries, now: now, noted: map[string]time.Time{}}
+	r.keys = fresh[keyring]{read: r.read, now: now, renew: renewAge}
+	return r
 }
 
 // change is what an event says happened to a key.
@@ -61,65 +73,68 @@ func (r *Ring) caller(ctx context.Context, full string) (front.Caller, error) {
 	if !ok {
 		return front.Caller{}, fault.New(fault.Unauthenticated, "this is no API key of Firn")
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.refresh(ctx, MaxAge); err != nil {
+	known, err := r.keys.get(ctx, MaxAge)
+	if err != nil {
 		return front.Caller{}, err
 	}
-	now, k := r.now(), r.keys[id]
+	now, k := r.now(), known.keys[id]
 	if k == nil || !k.opens(text, now) || !k.good(now) {
 		return front.Caller{}, fault.New(fault.Unauthenticated, "the API key is not known, or its time is over")
 	}
-	if now.Sub(k.Used) > 24*time.Hour {
-		k.Used = now
-		go r.note(id, now)
-	}
+	r.used(k, now)
 	return front.Caller{Name: "key:" + id, Grants: k.Grants}, nil
 }
 
 // empty reports whether no key was ever made: one that was revoked still says
 // that keys are asked for here.
 func (r *Ring) empty(ctx context.Context) (bool, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.refresh(ctx, MaxAge); err != nil {
-		return false, err
-	}
-	return len(r.keys) == 0, nil
+	known, err := r.keys.get(ctx, MaxAge)
+	return len(known.keys) == 0, err
 }
 
 // InForce reports whether a key is in force now.
 func (r *Ring) InForce(ctx context.Context) (bool, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.refresh(ctx, MaxAge); err != nil {
-		return false, err
-	}
-	for _, k := range r.keys {
-		if k.good(r.now()) {
-			return true, nil
-		}
-	}
-	return false, nil
+	known, err := r.keys.get(ctx, MaxAge)
+	return known.inForce(r.now()) > 0, err
 }
 
-// note records that a key was used, once a day. That it fails, as in a function
-// that may not write, is no reason to turn the caller away.
-func (r *Ring) note(id string, at time.Time) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	_ = r.append(ctx, change{Action: "use", ID: id, At: at}, commitlog.Any)
+// inForce counts the keys that are good at a time.
+func (known keyring) inForce(now time.Time) (n int) {
+	for _, k := range known.keys {
+		if k.good(now) {
+			n++
+		}
+	}
+	return n
+}
+
+// used has it recorded that a key is used, once a day. That this fails, as in a
+// function that may not write, is no reason to turn the caller away.
+func (r *Ring) used(k *Key, now time.Time) {
+	if now.Sub(k.Used) <= 24*time.Hour {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.noted[k.ID]) <= 24*time.Hour {
+		return
+	}
+	r.noted[k.ID] = now
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = r.append(ctx, change{Action: "use", ID: k.ID, At: now}, commitlog.Any)
+	}()
 }
 
 // List returns all keys, the revoked ones too, by their age.
 func (r *Ring) List(ctx context.Context) ([]Key, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.refresh(ctx, 0); err != nil {
+	known, err := r.keys.latest(ctx)
+	if err != nil {
 		return nil, err
 	}
-	list := make([]Key, 0, len(r.keys))
-	for _, k := range r.keys {
+	list := make([]Key, 0, len(known.keys))
+	for _, k := range known.keys {
 		list = append(list, *k)
 	}
 	slices.SortFunc(list, func(a, b Key) int {
@@ -145,12 +160,12 @@ func (r *Ring) Create(ctx context.Context, name string, grants []string, expires
 	}
 	id := newID()
 	full, sum := newSecret(id)
-	k, err = r.change(ctx, id, func(there *Key) (change, error) {
-		if there != nil {
+	k, err = r.change(ctx, id, func(known keyring) (change, error) {
+		if known.keys[id] != nil {
 			return change{}, fault.New(fault.Internal, "the random id %s is taken", id)
 		}
-		if len(r.keys) >= MaxKeys {
-			return change{}, fault.New(fault.Limit, "there are %d keys already", MaxKeys)
+		if known.inForce(r.now()) >= MaxKeys {
+			return change{}, fault.New(fault.Limit, "%d keys are in force, and there can be no more: revoke one first", MaxKeys)
 		}
 		return change{Action: "create", ID: id, Name: name, Grants: grants, Sum: sum, Expires: expires}, nil
 	})
@@ -161,8 +176,8 @@ func (r *Ring) Create(ctx context.Context, name string, grants []string, expires
 // good for overlap longer.
 func (r *Ring) Rotate(ctx context.Context, id string, overlap time.Duration) (full string, k Key, err error) {
 	full, sum := newSecret(id)
-	k, err = r.change(ctx, id, func(there *Key) (change, error) {
-		if there == nil || !there.good(r.now()) {
+	k, err = r.change(ctx, id, func(known keyring) (change, error) {
+		if k := known.keys[id]; k == nil || !k.good(r.now()) {
 			return change{}, fault.New(fault.NotFound, "there is no key %q in force", shorten(id))
 		}
 		return change{Action: "rotate", ID: id, Sum: sum, Until: r.now().Add(max(overlap, 0))}, nil
@@ -172,8 +187,8 @@ func (r *Ring) Rotate(ctx context.Context, id string, overlap time.Duration) (fu
 
 // Revoke ends a key, everywhere within [MaxAge].
 func (r *Ring) Revoke(ctx context.Context, id string) (Key, error) {
-	return r.change(ctx, id, func(there *Key) (change, error) {
-		if there == nil {
+	return r.change(ctx, id, func(known keyring) (change, error) {
+		if known.keys[id] == nil {
 			return change{}, fault.New(fault.NotFound, "there is no key %q", shorten(id))
 		}
 		return change{Action: "revoke", ID: id}, nil
@@ -182,29 +197,28 @@ func (r *Ring) Revoke(ctx context.Context, id string) (Key, error) {
 
 // change appends what decide says, on top of all that is known. When another
 // change comes first it decides again.
-func (r *Ring) change(ctx context.Context, id string, decide func(there *Key) (change, error)) (Key, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *Ring) change(ctx context.Context, id string, decide func(keyring) (change, error)) (Key, error) {
 	for {
-		if err := r.refresh(ctx, 0); err != nil {
+		known, err := r.keys.latest(ctx)
+		if err != nil {
 			return Key{}, err
 		}
-		c, err := decide(r.keys[id])
+		c, err := decide(known)
 		if err != nil {
 			return Key{}, err
 		}
 		c.At = r.now().UTC()
-		err = r.append(ctx, c, commitlog.Expectation(r.last))
+		err = r.append(ctx, c, commitlog.Expectation(known.last))
 		if fault.Is(err, fault.Conflict) {
 			continue
 		}
 		if err == nil {
-			err = r.refresh(ctx, 0)
+			known, err = r.keys.latest(ctx)
 		}
 		if err != nil {
 			return Key{}, err
 		}
-		return *r.keys[id], nil
+		return *known.keys[id], nil
 	}
 }
 
@@ -234,39 +248,44 @@ func (r *Ring) append(ctx context.Context, c change, expect commitlog.Expectatio
 	return err
 }
 
-// refresh reads what happened since the bucket was last read, unless that was
-// within maxAge. The lock is held.
-func (r *Ring) refresh(ctx context.Context, maxAge time.Duration) error {
-	began := r.now()
-	if maxAge > 0 && !r.read.IsZero() && began.Sub(r.read) < maxAge {
-		return nil
-	}
-	for {
+// read returns what is known once all that happened since is learned.
+func (r *Ring) read(ctx context.Context, known keyring) (keyring, error) {
+	for own := false; ; own = true {
 		q := querier.New(front.Own)
 		q.Stream, q.NoTotal = stream, true
-		q.Where = []querier.Predicate{{Field: querier.Sequence, Operator: querier.Gt, Values: []querier.Value{querier.Number(r.last)}}}
+		q.Where = []querier.Predicate{{Field: querier.Sequence, Operator: querier.Gt, Values: []querier.Value{querier.Number(known.last)}}}
 		res, err := r.queries.Run(ctx, q)
-		if fault.Is(err, fault.NotFound) {
-			r.read = began
-			return nil // no instance of Firn's own yet: no keys
-		}
-		if err != nil {
-			return fault.New(fault.Unavailable, "API keys cannot be read: %w", err)
-		}
-		if len(res.Events) == 0 {
-			r.read = began
-			return nil
+		switch {
+		case fault.Is(err, fault.NotFound):
+			return known, nil // no instance of Firn's own yet: no keys
+		case err != nil:
+			return known, fault.New(fault.Unavailable, "API keys cannot be read: %w", err)
+		case len(res.Events) == 0:
+			return known, nil
+		case !own:
+			known.keys = cloned(known.keys)
 		}
 		for _, raw := range res.Events {
-			if err := r.learn(raw); err != nil {
-				return err
+			if err := known.learn(raw); err != nil {
+				return known, err
 			}
 		}
 	}
 }
 
+// cloned returns keys of its own.
+func cloned(keys map[string]*Key) map[string]*Key {
+	out := make(map[string]*Key, len(keys))
+	for id, k := range keys {
+		own := *k
+		own.secrets = slices.Clone(k.secrets)
+		out[id] = &own
+	}
+	return out
+}
+
 // learn takes in an event as queries show it.
-func (r *Ring) learn(raw []byte) error {
+func (known *keyring) learn(raw []byte) error {
 	var e struct {
 		Sequence int64  `json:"sequence_number"`
 		Payload  change `json:"payload"`
@@ -274,23 +293,18 @@ func (r *Ring) learn(raw []byte) error {
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return fault.New(fault.Corrupt, "an event about API keys cannot be read: %w", err)
 	}
-	r.last = e.Sequence
-	c, k := e.Payload, r.keys[e.Payload.ID]
+	known.last = e.Sequence
+	c, k := e.Payload, known.keys[e.Payload.ID]
 	switch {
 	case c.Action == "create":
 		grants, err := ParseGrants(c.Grants)
 		if err != nil {
 			return fault.New(fault.Corrupt, "key %s: %w", c.ID, err)
 		}
-		r.keys[c.ID] = &Key{ID: c.ID, Name: c.Name, Grants: grants, Created: c.At, Expires: c.Expires, secrets: []secret{{sum: c.Sum}}}
+		known.keys[c.ID] = &Key{ID: c.ID, Name: c.Name, Grants: grants, Created: c.At, Expires: c.Expires, secrets: []secret{{sum: c.Sum}}}
 	case k == nil:
 	case c.Action == "rotate":
-		for i := range k.secrets {
-			if k.secrets[i].until.IsZero() || c.Until.Before(k.secrets[i].until) {
-				k.secrets[i].until = c.Until
-			}
-		}
-		k.secrets = append([]secret{{sum: c.Sum}}, k.secrets...)
+		k.rotate(c.Sum, c.Until)
 	case c.Action == "revoke" && k.Revoked.IsZero():
 		k.Revoked = c.At
 	case c.Action == "use" && c.At.After(k.Used):
