@@ -18,12 +18,14 @@ import (
 // metered counts the bytes that are put: those of the log, and all others.
 type metered struct {
 	store.Store
-	log, rest atomic.Int64
+	puts      atomic.Int64
+	log, rest atomic.Int64    // bytes
 	kinds     [4]atomic.Int64 // of the rest: data, snapshots, manifests, heads
 }
 
 func (m *metered) Put(ctx context.Context, key string, body store.Body, c store.Condition) (store.Receipt, error) {
 	size := body.Size()
+	m.puts.Add(1)
 	if strings.Contains(key, "/log/") {
 		m.log.Add(size)
 		return m.Store.Put(ctx, key, body, c)

@@ -2,9 +2,13 @@ package compactor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout"
@@ -33,8 +37,7 @@ func (c *Compactor) foldHeads(ctx context.Context, id string, shard int, old []s
 	for stream, n := range last {
 		entries = append(entries, snapshot.Head{Stream: stream, Sequence: n})
 	}
-	byStream := func(a, b snapshot.Head) int { return strings.Compare(a.Stream, b.Stream) }
-	return foldRun(ctx, c.Log.Store(), layout.NewHeads(id, shard), old, entries, now, byStream, nil)
+	return foldRun(ctx, c.Log.Store(), layout.NewHeads(id, shard), old, entries, now, nil)
 }
 
 // foldKeys adds a run with the idempotency keys of the commits, and leaves out
@@ -55,39 +58,104 @@ func (c *Compactor) foldKeys(ctx context.Context, id string, shard int, old []sn
 	for _, k := range last {
 		entries = append(entries, k)
 	}
-	byKey := func(a, b snapshot.Key) int { return strings.Compare(a.Key, b.Key) }
-	return foldRun(ctx, c.Log.Store(), layout.NewKeys(id, shard), old, entries, now, byKey, func(k snapshot.Key) bool { return over(k.Time) })
+	return foldRun(ctx, c.Log.Store(), layout.NewKeys(id, shard), old, entries, now, func(k snapshot.Key) bool { return over(k.Time) })
 }
 
 // foldRun puts a run of the entries before the old ones, or of the entries and
 // the newest old ones together. Entries in newer runs win. What void reports is
 // left out of a merge.
-func foldRun[T snapshot.Head | snapshot.Key](ctx context.Context, s store.Store, key string, old []snapshot.Run, entries []T, now event.Micros,
-	compare func(a, b T) int, void func(T) bool) ([]snapshot.Run, error) {
+func foldRun[T snapshot.Entry](ctx context.Context, s store.Store, key string, old []snapshot.Run, entries []T, now event.Micros, void func(T) bool) ([]snapshot.Run, error) {
 	if len(entries) == 0 {
 		return old, nil
 	}
-	for len(old) > 0 && old[0].Rows < runGrowth*int64(len(entries)) {
-		older, err := snapshot.ReadRun[T](ctx, s, old[0])
-		if err != nil {
-			return nil, err
-		}
-		if void != nil {
-			older = slices.DeleteFunc(older, void)
-		}
-		entries = append(entries, older...)
-		slices.SortStableFunc(entries, compare)
-		entries = slices.CompactFunc(entries, func(a, b T) bool { return compare(a, b) == 0 })
-		old = old[1:]
+	rows, taken := int64(len(entries)), 0
+	for taken < len(old) && old[taken].Rows < runGrowth*rows {
+		rows += old[taken].Rows
+		taken++
 	}
-	slices.SortFunc(entries, compare)
-	body, err := snapshot.EncodeRun(key, entries)
-	if err != nil {
+	m := runMerge[T]{store: s, old: old[:taken], void: void, read: make([]runPart[T], taken)}
+	m.run = snapshot.Run{Key: key, Newest: now}
+	if parts := snapshot.PartsFor(rows); parts > 1 {
+		m.run.Parts = parts
+	}
+	if err := m.merge(ctx, entries); err != nil {
 		return nil, err
 	}
-	if _, err := s.Put(ctx, key, bytes.NewReader(body), store.Always); err != nil {
-		return nil, fault.Wrap(err, "storing a run")
+	return append([]snapshot.Run{m.run}, old[taken:]...), nil
+}
+
+// runMerge writes a new run in the place of old ones, part by part, so that a
+// part of each is in memory.
+type runMerge[T snapshot.Entry] struct {
+	store store.Store
+	old   []snapshot.Run // newest first
+	void  func(T) bool   // nil for none
+	run   snapshot.Run
+	read  []runPart[T] // of each old run, the part that was read last
+}
+
+// runPart is a part of an old run.
+type runPart[T snapshot.Entry] struct {
+	object  string
+	entries []T
+}
+
+func (m *runMerge[T]) merge(ctx context.Context, entries []T) error {
+	fresh := make([][]T, m.run.Count())
+	for _, e := range entries {
+		part := snapshot.PartOf(e.Name(), len(fresh))
+		fresh[part] = append(fresh[part], e)
 	}
-	run := snapshot.Run{Key: key, Rows: int64(len(entries)), Bytes: int64(len(body)), Newest: now}
-	return append([]snapshot.Run{run}, old...), nil
+	var mu sync.Mutex // guards the run's sums
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(uploads)
+	for part := range fresh {
+		merged, err := m.part(gctx, part, fresh[part])
+		if err != nil {
+			return cmp.Or(group.Wait(), err)
+		}
+		group.Go(func() error {
+			size, err := putRun(gctx, m.store, m.run.Object(part), merged)
+			mu.Lock()
+			defer mu.Unlock()
+			m.run.Rows += int64(len(merged))
+			m.run.Bytes += size
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// part returns the entries of a part of the new run, in order.
+func (m *runMerge[T]) part(ctx context.Context, part int, entries []T) ([]T, error) {
+	parts := m.run.Count()
+	for i, r := range m.old {
+		// Parts are halved as runs grow: an old one holds all that belongs here.
+		object := r.Object(part * r.Count() / parts)
+		if m.read[i].object != object {
+			older, err := snapshot.ReadRun[T](ctx, m.store, r, part*r.Count()/parts)
+			if err != nil {
+				return nil, err
+			}
+			m.read[i] = runPart[T]{object, older}
+		}
+		for _, e := range m.read[i].entries {
+			if snapshot.PartOf(e.Name(), parts) == part && (m.void == nil || !m.void(e)) {
+				entries = append(entries, e)
+			}
+		}
+	}
+	compare := func(a, b T) int { return strings.Compare(a.Name(), b.Name()) }
+	slices.SortStableFunc(entries, compare)
+	return slices.CompactFunc(entries, func(a, b T) bool { return a.Name() == b.Name() }), nil
+}
+
+// putRun stores an object of a run, and returns its size.
+func putRun[T snapshot.Entry](ctx context.Context, s store.Store, key string, entries []T) (int64, error) {
+	body, err := snapshot.EncodeRun(key, entries)
+	if err != nil {
+		return 0, err
+	}
+	_, err = s.Put(ctx, key, bytes.NewReader(body), store.Always)
+	return int64(len(body)), fault.Wrap(err, "storing a run")
 }

@@ -248,7 +248,9 @@ func (s *sweep) named(ctx context.Context) (map[string]bool, error) {
 	newest := s.snaps[0]
 	for _, st := range newest.Shards {
 		for _, r := range append(slices.Clone(st.Heads), st.Keys...) {
-			keys[r.Key] = true
+			for _, key := range r.Objects() {
+				keys[key] = true
+			}
 		}
 	}
 	for _, d := range newest.Days {

@@ -87,6 +87,11 @@ func NewKeys(instance string, shard int) string {
 	return Keys(instance) + Shard(shard) + "/" + unique() + ".parquet"
 }
 
+// RunPart is the key of part i of a run that is cut into several.
+func RunPart(run string, i int) string {
+	return fmt.Sprintf("%s-%04d.parquet", strings.TrimSuffix(run, ".parquet"), i)
+}
+
 // Data is the prefix of an instance's data files.
 func Data(instance string) string { return Root(instance) + "data/" }
 

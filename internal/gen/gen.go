@@ -64,11 +64,11 @@ func (g *Generator) Next() event.Event {
 // account returns one of the accounts: low numbers are much more frequent.
 func (g *Generator) account() string {
 	f := g.rng.Float64()
-	return did(int(f * f * f * float64(g.Streams)))
+	return Account(int(f * f * f * float64(g.Streams)))
 }
 
-// did returns the name of an account.
-func did(n int) string {
+// Account returns the name of the account with the number n.
+func Account(n int) string {
 	rng := rand.New(rand.NewPCG(uint64(n), 2))
 	return "did:plc:" + text(rng, 24)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/firnlog/firn/compactor"
 	"github.com/firnlog/firn/internal/bubble"
+	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
@@ -129,6 +130,73 @@ func TestColdAppendCostsThreeRoundTripsBefore(t *testing.T) {
 			})
 		}
 	}
+}
+
+// headsMeter counts what is read of heads.
+type headsMeter struct {
+	store.Store
+	mu    sync.Mutex
+	gets  int
+	bytes int64
+}
+
+func (m *headsMeter) Get(ctx context.Context, key string, r store.Range) (*store.Object, error) {
+	o, err := m.Store.Get(ctx, key, r)
+	if err == nil && strings.Contains(key, "/heads/") {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.gets++
+		m.bytes += o.Size
+	}
+	return o, err
+}
+
+// Of the heads of many streams a cold append reads those parts that its own
+// streams may be in, in no more round trips than of few; and goes on with the
+// right numbers.
+func TestColdAppendReadsOnlyPartsOfManyHeads(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		mem := store.NewMemory()
+		w := create(t, mem, 1)
+		const streams = 20_000
+		names := make([]string, streams)
+		for i := range names {
+			names[i] = fmt.Sprint("stream-", i)
+		}
+		mustAppend(t, w, batch(names...))
+		compact(t, mem)
+		mustAppend(t, w, batch("stream-3", "stream-4"))
+		compact(t, mem) // a small run before the large one
+		var size int64
+		page, err := mem.List(t.Context(), store.ListOptions{Prefix: layout.Heads("i")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range page.Objects {
+			size += o.Size
+		}
+		m := &headsMeter{Store: mem}
+		s := store.NewCounted(slow{m})
+		l := commitlog.Open(s)
+		var r commitlog.Receipt
+		n, trips := measured(s, func() { r = mustAppend(t, l, batch("stream-3", "stream-19999", "new")) })
+		if n.Put != 1 || trips > 3+1 {
+			t.Errorf("a cold append cost %+v in %d round trips, its own put included", n, trips)
+		}
+		if m.gets > 1+3 || m.bytes > size/4*3+4096 {
+			t.Errorf("a cold append to three streams read %d of %d bytes of heads in %d requests", m.bytes, size, m.gets)
+		}
+		for i, want := range []int64{3, 2, 1} {
+			if got := r.Events[i].Sequence; got != want {
+				t.Errorf("%s has number %d, not %d", r.Events[i].Stream, got, want)
+			}
+		}
+		// A stream that the process does not know costs one round trip more, at most.
+		n, trips = measured(s, func() { r = mustAppend(t, l, batch("stream-3", "stream-77", "stream-1234", "stream-15")) })
+		if n.Put != 1 || n.Get > 4 || n.List > 0 || trips > 1+1 || r.Events[3].Sequence != 2 {
+			t.Errorf("an append to other streams cost %+v in %d round trips, and gave number %d", n, trips, r.Events[3].Sequence)
+		}
+	})
 }
 
 func TestQueryCostsOneListPerShard(t *testing.T) {

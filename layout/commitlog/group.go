@@ -88,11 +88,7 @@ func (w *writer) prepare(ctx context.Context, group []*request) (*plan, error) {
 		w.st = nil // forget, and keep in memory what is used from now on
 	}
 	if w.st == nil {
-		withKeys := false
-		for _, r := range group {
-			withKeys = withKeys || r.batch.Key != ""
-		}
-		st, err := w.log.cold(ctx, w.instance, w.shard, withKeys)
+		st, err := w.log.cold(ctx, w.instance, w.shard, w.st.unknown(group))
 		if err != nil {
 			return nil, err
 		}

@@ -238,24 +238,6 @@ func (l *Log) commits(ctx context.Context, instance string, shard int, from, to 
 	return out, group.Wait()
 }
 
-// run returns the entries of a run, from memory or the bucket. errMoved when it
-// was swept.
-func run[T snapshot.Head | snapshot.Key](ctx context.Context, l *Log, r snapshot.Run) ([]T, error) {
-	if entries, ok := l.cache.get(r.Key); ok {
-		return entries.([]T), nil
-	}
-	entries, err := snapshot.ReadRun[T](ctx, l.store, r)
-	if fault.Is(err, fault.NotFound) {
-		return nil, missing(r.Key)
-	}
-	if err != nil {
-		return nil, err
-	}
-	const perEntry = 96 // bytes of an entry in memory, its texts included
-	l.cache.put(r.Key, entries, perEntry*len(entries))
-	return entries, nil
-}
-
 // reached notes that a position of a shard's log is written, and tells those who
 // follow it.
 func (l *Log) reached(instance string, shard int, position int64) {

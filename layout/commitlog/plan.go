@@ -32,8 +32,12 @@ type refusal struct {
 }
 
 // plan decides each request of a group in order, and numbers the events of
-// those that go ahead. It changes nothing but the state's memory of heads.
+// those that go ahead. It looks up what the state does not know of them, and
+// changes nothing else.
 func (st *state) plan(ctx context.Context, group []*request, now time.Time) (*plan, error) {
+	if err := st.lookUp(ctx, group); err != nil {
+		return nil, err
+	}
 	p := &plan{time: max(st.time, event.ToMicros(now)), heads: map[string]int64{}}
 	if bug.In(bug.OwnTime) {
 		p.time = event.ToMicros(now)
@@ -43,14 +47,14 @@ func (st *state) plan(ctx context.Context, group []*request, now time.Time) (*pl
 			p.refused = append(p.refused, refusal{request: r, err: fault.New(fault.Unavailable, "the append was not written within %v", requestTime)})
 			continue
 		}
-		verdict, err := st.judge(ctx, p, r)
+		verdict, err := st.judge(p, r)
 		switch {
 		case err != nil:
 			return nil, err
 		case verdict == wait:
 			p.deferred = append(p.deferred, r)
 		case verdict == proceed:
-			if err := st.number(ctx, p, r); err != nil {
+			if err := st.number(p, r); err != nil {
 				return nil, err
 			}
 		}
@@ -68,7 +72,7 @@ const (
 )
 
 // judge checks a request against the state and what the plan moves already.
-func (st *state) judge(ctx context.Context, p *plan, r *request) (verdict, error) {
+func (st *state) judge(p *plan, r *request) (verdict, error) {
 	if r.generation <= st.dropped && !bug.In(bug.EarlierLife) {
 		err := fault.New(fault.NotFound, "%w", errDropped)
 		if r.drop {
@@ -78,11 +82,7 @@ func (st *state) judge(ctx context.Context, p *plan, r *request) (verdict, error
 		return refuse, nil
 	}
 	if r.batch.Key != "" {
-		k, used, err := st.key(ctx, r.batch.Key, p.time)
-		if err != nil {
-			return 0, err
-		}
-		if used {
+		if k, used := st.key(r.batch.Key, p.time); used {
 			ref := refusal{request: r, replay: &k}
 			if k.Hash != r.batch.Hash && !bug.In(bug.OtherBody) {
 				ref = refusal{request: r, err: fault.New(fault.Invalid, "%w", ErrKeyReused)}
@@ -92,7 +92,7 @@ func (st *state) judge(ctx context.Context, p *plan, r *request) (verdict, error
 		}
 	}
 	for stream, want := range r.batch.Expect {
-		stored, err := st.head(ctx, stream)
+		stored, err := st.head(stream)
 		if err != nil {
 			return 0, err
 		}
@@ -113,7 +113,7 @@ func (st *state) judge(ctx context.Context, p *plan, r *request) (verdict, error
 }
 
 // number adds a request's events to the plan.
-func (st *state) number(ctx context.Context, p *plan, r *request) error {
+func (st *state) number(p *plan, r *request) error {
 	first := len(p.events)
 	if r.erase != nil {
 		p.events, p.members, p.first = r.batch.Events, append(p.members, r), append(p.first, first)
@@ -123,7 +123,7 @@ func (st *state) number(ctx context.Context, p *plan, r *request) error {
 		n, ok := p.heads[e.Stream]
 		if !ok {
 			var err error
-			if n, err = st.head(ctx, e.Stream); err != nil {
+			if n, err = st.head(e.Stream); err != nil {
 				return err
 			}
 		}

@@ -42,19 +42,19 @@ type state struct {
 	shard    int
 
 	base    *seenSnapshot
-	folded  snapshot.Shard // the shard in base
-	void    bool           // a drop came after folded: its runs count no more
-	end     int64          // the last position known
-	time    event.Micros   // its commit's time
-	dropped int64          // the highest generation that was dropped
-	heads   map[string]*int64
-	keys    map[string]snapshot.Key
+	folded  snapshot.Shard          // the shard in base
+	void    bool                    // a drop came after folded: its runs count no more
+	end     int64                   // the last position known
+	time    event.Micros            // its commit's time
+	dropped int64                   // the highest generation that was dropped
+	heads   map[string]*int64       // of the streams that were looked up, or written to since
+	keys    map[string]snapshot.Key // likewise; the zero Key where there is none
 }
 
 // cold builds a shard's state from the bucket: the newest snapshot, then in one
-// round trip the runs and the next positions of the log, and where these are not
-// the end for sure, a list of the others and these at once.
-func (l *Log) cold(ctx context.Context, instance string, shard int, withKeys bool) (*state, error) {
+// round trip what the runs say of the names, and the next positions of the log,
+// and where these are not the end for sure, a list of the others and these at once.
+func (l *Log) cold(ctx context.Context, instance string, shard int, n names) (*state, error) {
 	base, err := l.newest(ctx, instance, chain.Fresh)
 	if err != nil {
 		return nil, err
@@ -66,9 +66,17 @@ func (l *Log) cold(ctx context.Context, instance string, shard int, withKeys boo
 		_, err = st.next(gctx, guess)
 		return err
 	})
-	group.Go(func() error { return base.prefetch(gctx, l, shard, withKeys) })
+	var found findings
+	runs := st.folded
+	group.Go(func() (err error) {
+		found, err = l.find(gctx, runs, n)
+		return err
+	})
 	if err := group.Wait(); err != nil {
 		return nil, err
+	}
+	if !st.void {
+		st.take(found)
 	}
 	if st.end < st.folded.Folded+guess-1 {
 		return st, nil
@@ -99,21 +107,6 @@ func (st *state) learnRest(ctx context.Context) error {
 func (st *state) stand(base *seenSnapshot) {
 	st.base, st.folded = base, base.snap.ShardState(st.shard)
 	st.void, st.end, st.time, st.dropped = false, st.folded.Folded, st.folded.Time, st.folded.Generation
-}
-
-// prefetch brings a shard's runs into memory.
-func (base *seenSnapshot) prefetch(ctx context.Context, l *Log, shard int, withKeys bool) error {
-	st := base.snap.ShardState(shard)
-	group, ctx := errgroup.WithContext(ctx)
-	for _, r := range st.Heads {
-		group.Go(func() error { _, err := run[snapshot.Head](ctx, l, r); return err })
-	}
-	if withKeys {
-		for _, r := range st.Keys {
-			group.Go(func() error { _, err := run[snapshot.Key](ctx, l, r); return err })
-		}
-	}
-	return group.Wait()
 }
 
 // catchUp learns every commit behind the end. It asks for one, and as long as
@@ -202,7 +195,7 @@ func (st *state) refresh(ctx context.Context) error {
 		return err
 	}
 	if base.snap.ShardState(st.shard).Folded > st.end {
-		again, err := st.log.cold(ctx, st.instance, st.shard, false)
+		again, err := st.log.cold(ctx, st.instance, st.shard, names{})
 		if err == nil {
 			*st = *again
 		}
@@ -213,26 +206,6 @@ func (st *state) refresh(ctx context.Context) error {
 	return nil
 }
 
-// head returns the sequence number of the stream's last event, 0 for none.
-func (st *state) head(ctx context.Context, stream string) (int64, error) {
-	if n, ok := st.heads[stream]; ok {
-		return *n, nil
-	}
-	var n int64
-	for _, r := range st.runs(st.folded.Heads) {
-		heads, err := run[snapshot.Head](ctx, st.log, r)
-		if err != nil {
-			return 0, err
-		}
-		if i, ok := slices.BinarySearchFunc(heads, stream, func(h snapshot.Head, s string) int { return strings.Compare(h.Stream, s) }); ok {
-			n = heads[i].Sequence
-			break
-		}
-	}
-	st.setHead(stream, n)
-	return n, nil
-}
-
 // setHead notes where a stream stands, without holding on to the memory that
 // its name lies in.
 func (st *state) setHead(stream string, n int64) {
@@ -241,32 +214,4 @@ func (st *state) setHead(stream string, n int64) {
 		return
 	}
 	st.heads[strings.Clone(stream)] = &n
-}
-
-// key returns what was stored under an idempotency key, if its time is not over
-// for a commit at the time now.
-func (st *state) key(ctx context.Context, key string, now event.Micros) (snapshot.Key, bool, error) {
-	k, ok := st.keys[key]
-	for _, r := range st.runs(st.folded.Keys) {
-		if ok {
-			break
-		}
-		keys, err := run[snapshot.Key](ctx, st.log, r)
-		if err != nil {
-			return k, false, err
-		}
-		var i int
-		if i, ok = slices.BinarySearchFunc(keys, key, func(k snapshot.Key, s string) int { return strings.Compare(k.Key, s) }); ok {
-			k = keys[i]
-		}
-	}
-	return k, ok && now-k.Time <= event.Micros(KeyLife.Microseconds()), nil
-}
-
-// runs returns the runs if they still count.
-func (st *state) runs(rs []snapshot.Run) []snapshot.Run {
-	if st.void {
-		return nil
-	}
-	return rs
 }

@@ -119,12 +119,12 @@ func (s *Snapshot) ShardState(shard int) Shard {
 	return Shard{Shard: shard}
 }
 
-// gone returns the keys of the runs that are in old and not in now.
+// gone returns the keys of the objects of the runs that are in old and not in now.
 func gone(old, now []Run) []string {
 	var keys []string
 	for _, r := range old {
 		if !slices.Contains(now, r) {
-			keys = append(keys, r.Key)
+			keys = append(keys, r.Objects()...)
 		}
 	}
 	return keys

@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/bits"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
+	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/seal"
@@ -32,12 +35,67 @@ type Key struct {
 	Time     event.Micros `parquet:"time"`     // of the commit
 }
 
-// metaKey is the footer's key for the run's own key in the bucket.
+// Name returns what runs of heads are sorted and cut by.
+func (h Head) Name() string { return h.Stream }
+
+// Name returns what runs of keys are sorted and cut by.
+func (k Key) Name() string { return k.Key }
+
+// Entry is what runs hold.
+type Entry interface {
+	Head | Key
+	Name() string
+}
+
+// A run of more than partRows entries is cut into parts, so that a writer who
+// knows nothing reads, of a million streams, only the part that its stream is in.
+// Their number is bounded since a snapshot lists all that it drops.
+const (
+	partRows = 8_192
+	maxParts = 1_024
+)
+
+// PartsFor returns into how many parts a run of so many entries is cut: a power
+// of two.
+func PartsFor(rows int64) int {
+	if rows <= partRows {
+		return 1
+	}
+	return min(maxParts, 1<<bits.Len64(uint64(rows-1)/partRows))
+}
+
+// PartOf returns the part of several that a name belongs in: the first bits of its
+// hash are the part's number.
+func PartOf(name string, parts int) int {
+	return int(xxhash.Sum64String(name) >> 1 >> (63 - bits.TrailingZeros(uint(parts))))
+}
+
+// Count returns the number of the run's objects.
+func (r Run) Count() int { return max(1, r.Parts) }
+
+// Object returns the key of a part.
+func (r Run) Object(part int) string {
+	if r.Count() == 1 {
+		return r.Key
+	}
+	return layout.RunPart(r.Key, part)
+}
+
+// Objects returns the keys of all parts.
+func (r Run) Objects() []string {
+	keys := make([]string, r.Count())
+	for i := range keys {
+		keys[i] = r.Object(i)
+	}
+	return keys
+}
+
+// metaKey is the footer's key for the object's own key in the bucket.
 const metaKey = "firn.key"
 
 // EncodeRun returns the sealed Parquet file of sorted entries that is to stand at
-// key.
-func EncodeRun[T Head | Key](key string, entries []T) ([]byte, error) {
+// key: a run, or one of its parts.
+func EncodeRun[T Entry](key string, entries []T) ([]byte, error) {
 	var buf bytes.Buffer
 	w := parquet.NewGenericWriter[T](&buf, parquet.CreatedBy("firn", "1", ""),
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
@@ -52,21 +110,22 @@ func EncodeRun[T Head | Key](key string, entries []T) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// ReadRun returns the entries of a run.
-func ReadRun[T Head | Key](ctx context.Context, s store.Store, r Run) ([]T, error) {
-	body, _, err := store.ReadAll(ctx, s, r.Key)
+// ReadRun returns the entries of a part of a run.
+func ReadRun[T Entry](ctx context.Context, s store.Store, r Run, part int) ([]T, error) {
+	key := r.Object(part)
+	body, _, err := store.ReadAll(ctx, s, key)
 	if err != nil {
 		return nil, err
 	}
 	entries, own, err := decodeRun[T](body)
 	if err != nil {
-		return nil, fault.Wrap(err, "%s", r.Key)
+		return nil, fault.Wrap(err, "%s", key)
 	}
-	return entries, seal.At(r.Key, own)
+	return entries, seal.At(key, own)
 }
 
-// decodeRun returns the entries of a run and the key that it bears.
-func decodeRun[T Head | Key](body []byte) (entries []T, own string, err error) {
+// decodeRun returns the entries of an object of a run and the key that it bears.
+func decodeRun[T Entry](body []byte) (entries []T, own string, err error) {
 	if err := seal.Check(body); err != nil {
 		return nil, "", err
 	}

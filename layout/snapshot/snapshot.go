@@ -61,12 +61,14 @@ type Erasure struct {
 	Hash string       `json:"hash,omitempty"` // SHA-256 of the stream, 64 hex digits
 }
 
-// Run is a sorted file of heads or idempotency keys.
+// Run is a set of heads or idempotency keys, in one object or in several, by the
+// hash of their names: [Run.Part].
 type Run struct {
-	Key    string       `json:"key"`
-	Rows   int64        `json:"rows"`
-	Bytes  int64        `json:"bytes"`
-	Newest event.Micros `json:"newest"` // commit time of its newest entry
+	Key    string       `json:"key"`             // of its object, and what the keys of several are made from
+	Parts  int          `json:"parts,omitempty"` // objects, a power of two; absent for one
+	Rows   int64        `json:"rows"`            // of all parts
+	Bytes  int64        `json:"bytes"`           // of all parts
+	Newest event.Micros `json:"newest"`          // commit time of its newest entry
 }
 
 // Day is the data of one UTC day of event time. In a long table old entries are

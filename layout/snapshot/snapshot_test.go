@@ -163,21 +163,21 @@ func TestRunsComeBack(t *testing.T) {
 	put("heads", body, err)
 	body, err = EncodeRun("keys", keys)
 	put("keys", body, err)
-	gotHeads, err := ReadRun[Head](t.Context(), s, Run{Key: "heads"})
+	gotHeads, err := ReadRun[Head](t.Context(), s, Run{Key: "heads"}, 0)
 	if err != nil || !reflect.DeepEqual(gotHeads, heads) {
 		t.Fatalf("%v %v", gotHeads, err)
 	}
-	gotKeys, err := ReadRun[Key](t.Context(), s, Run{Key: "keys"})
+	gotKeys, err := ReadRun[Key](t.Context(), s, Run{Key: "keys"}, 0)
 	if err != nil || !reflect.DeepEqual(gotKeys, keys) {
 		t.Fatalf("%v %v", gotKeys, err)
 	}
 	put("elsewhere", body, nil)
-	if _, err := ReadRun[Key](t.Context(), s, Run{Key: "elsewhere"}); !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), "elsewhere") {
+	if _, err := ReadRun[Key](t.Context(), s, Run{Key: "elsewhere"}, 0); !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), "elsewhere") {
 		t.Fatalf("a run in another's place: %v", err)
 	}
 	body[len(body)/2] ^= 1
 	put("broken", body, nil)
-	if _, err := ReadRun[Key](t.Context(), s, Run{Key: "broken"}); !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), "broken") {
+	if _, err := ReadRun[Key](t.Context(), s, Run{Key: "broken"}, 0); !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), "broken") {
 		t.Fatal(err)
 	}
 }

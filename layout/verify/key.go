@@ -34,7 +34,7 @@ const unique = `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`
 // keyForm matches what stands behind instances/<id>/, see FORMAT.md.
 var keyForm = regexp.MustCompile(`^(?:(log)/shard=(\d{3})/\d{20}\.parquet` +
 	`|(snapshots)/\d{19}\.json|(manifests)/` + unique + `\.json` +
-	`|(heads|keys)/shard=(\d{3})/` + unique + `\.parquet` +
+	`|(heads|keys)/shard=(\d{3})/` + unique + `(?:-\d{4})?\.parquet` +
 	`|(data)/day=(-?\d{4,}-\d\d-\d\d)/shard=(\d{3})/` + unique + `\.parquet)$`)
 
 // parseKey reads a key of the instance with the id.

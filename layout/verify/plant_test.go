@@ -275,12 +275,18 @@ var plants = map[string]func(bucket) (verify.Kind, string){
 		}
 		return verify.Duplicate, b.tail("plain")[2]
 	},
-	"heads too low":  func(b bucket) (verify.Kind, string) { return verify.Heads, b.editHeads(-1) },
-	"heads too high": func(b bucket) (verify.Kind, string) { return verify.Heads, b.editHeads(1) },
+	"heads too low":           func(b bucket) (verify.Kind, string) { return verify.Heads, b.editHeads(-1) },
+	"heads too high":          func(b bucket) (verify.Kind, string) { return verify.Heads, b.editHeads(1) },
+	"heads in the wrong part": func(b bucket) (verify.Kind, string) { return verify.Misplaced, b.cutHeads(1) },
+	"part of heads missing": func(b bucket) (verify.Kind, string) {
+		key := b.cutHeads(0)
+		b.must(b.s.Delete(b.t.Context(), key))
+		return verify.Missing, key
+	},
 	"key of another place": func(b bucket) (verify.Kind, string) {
 		key := ""
 		b.editRun(func(st *snapshot.Shard) {
-			keys, err := snapshot.ReadRun[snapshot.Key](b.t.Context(), b.s, st.Keys[0])
+			keys, err := snapshot.ReadRun[snapshot.Key](b.t.Context(), b.s, st.Keys[0], 0)
 			b.must(err)
 			for i := range keys {
 				keys[i].Ordinal += 3
@@ -294,7 +300,7 @@ var plants = map[string]func(bucket) (verify.Kind, string){
 	},
 	"keys forgotten": func(b bucket) (verify.Kind, string) {
 		s, _ := b.newest("plain")
-		keys, err := snapshot.ReadRun[snapshot.Key](b.t.Context(), b.s, s.ShardState(0).Keys[0])
+		keys, err := snapshot.ReadRun[snapshot.Key](b.t.Context(), b.s, s.ShardState(0).Keys[0], 0)
 		b.must(err)
 		b.editRun(func(st *snapshot.Shard) { st.Keys = nil })
 		last := int64(0)
@@ -376,13 +382,36 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 // editHeads moves the first stream of the newest run of heads.
 func (b bucket) editHeads(by int64) (key string) {
 	b.editRun(func(st *snapshot.Shard) {
-		heads, err := snapshot.ReadRun[snapshot.Head](b.t.Context(), b.s, st.Heads[0])
+		heads, err := snapshot.ReadRun[snapshot.Head](b.t.Context(), b.s, st.Heads[0], 0)
 		b.must(err)
 		heads[0].Sequence += by
 		body, err := snapshot.EncodeRun(st.Heads[0].Key, heads)
 		b.must(err)
 		key, st.Heads[0].Bytes = st.Heads[0].Key, int64(len(body))
 		b.put(key, body)
+	})
+	return key
+}
+
+// cutHeads cuts the newest run of heads into two parts, with the entries moved on
+// by so many parts, and returns the key of one that has some.
+func (b bucket) cutHeads(by int) (key string) {
+	b.editRun(func(st *snapshot.Shard) {
+		r := &st.Heads[0]
+		heads, err := snapshot.ReadRun[snapshot.Head](b.t.Context(), b.s, *r, 0)
+		b.must(err)
+		r.Parts, r.Bytes = 2, 0
+		parts := make([][]snapshot.Head, r.Parts)
+		for _, h := range heads {
+			i := (snapshot.PartOf(h.Stream, r.Parts) + by) % r.Parts
+			parts[i], key = append(parts[i], h), r.Object(i)
+		}
+		for i, part := range parts {
+			body, err := snapshot.EncodeRun(r.Object(i), part)
+			b.must(err)
+			b.put(r.Object(i), body)
+			r.Bytes += int64(len(body))
+		}
 	})
 	return key
 }

@@ -15,7 +15,7 @@ import (
 func (s *shardPass) checkAge(runs []snapshot.Run, i int) {
 	r := runs[i]
 	if r.Newest > s.state.Time || i > 0 && r.Newest > runs[i-1].Newest {
-		s.out.fault(Disorder, r.Key, "the run is said to be of %s, newer than the run before it or than the shard, of %s", r.Newest, s.state.Time)
+		s.out.fault(Disorder, r.Object(0), "the run is said to be of %s, newer than the run before it or than the shard, of %s", r.Newest, s.state.Time)
 	}
 }
 
@@ -24,37 +24,34 @@ func (s *shardPass) checkAge(runs []snapshot.Run, i int) {
 func (s *shardPass) readHeads(ctx context.Context) error {
 	for i, r := range s.state.Heads {
 		s.checkAge(s.state.Heads, i)
-		heads, err := readRun[snapshot.Head](ctx, s.pass, r)
+		whole, err := readRun(ctx, s.pass, r, s.seeHead)
 		if err != nil {
 			return err
 		}
-		if heads == nil {
-			s.noHeads = true
-		}
-		for j, h := range heads {
-			if j > 0 && h.Stream <= heads[j-1].Stream {
-				s.out.fault(Disorder, r.Key, "stream %q comes behind %q", h.Stream, heads[j-1].Stream)
-			}
-			if err := event.CheckName("stream_id", h.Stream); err != nil || h.Sequence < 1 {
-				s.out.fault(Content, r.Key, "an entry says that stream %.80q stands at %d", h.Stream, h.Sequence)
-				continue
-			}
-			if s.void {
-				continue
-			}
-			if want, ok := s.checkShard(h.Stream); !ok && s.shard < s.inst.Shards {
-				s.out.fault(Misplaced, r.Key, "stream %q belongs in shard %d", h.Stream, want)
-			}
-			st := s.stream(h.Stream)
-			switch {
-			case st.head == 0:
-				st.head, st.headKey = h.Sequence, r.Key
-			case h.Sequence > st.head:
-				s.out.fault(Heads, r.Key, "stream %q stands at %d, and at %d by the newer run %s", h.Stream, h.Sequence, st.head, st.headKey)
-			}
-		}
+		s.noHeads = s.noHeads || !whole
 	}
 	return nil
+}
+
+// seeHead takes in an entry of a run of heads.
+func (s *shardPass) seeHead(object string, h snapshot.Head) {
+	if err := event.CheckName("stream_id", h.Stream); err != nil || h.Sequence < 1 {
+		s.out.fault(Content, object, "an entry says that stream %.80q stands at %d", h.Stream, h.Sequence)
+		return
+	}
+	if s.void {
+		return
+	}
+	if want, ok := s.checkShard(h.Stream); !ok && s.shard < s.inst.Shards {
+		s.out.fault(Misplaced, object, "stream %q belongs in shard %d", h.Stream, want)
+	}
+	st := s.stream(h.Stream)
+	switch {
+	case st.head == 0:
+		st.head, st.headKey = h.Sequence, object
+	case h.Sequence > st.head:
+		s.out.fault(Heads, object, "stream %q stands at %d, and at %d by the newer run %s", h.Stream, h.Sequence, st.head, st.headKey)
+	}
 }
 
 // readKeys reads the runs of idempotency keys and compares them with the commits
@@ -65,36 +62,35 @@ func (s *shardPass) readKeys(ctx context.Context) error {
 	for i, r := range s.state.Keys {
 		s.checkAge(s.state.Keys, i)
 		if s.state.Time-r.Newest > life {
-			s.out.fault(Keys, r.Key, "the run is of %s, and no key lives from then to %s", r.Newest, s.state.Time)
+			s.out.fault(Keys, r.Object(0), "the run is of %s, and no key lives from then to %s", r.Newest, s.state.Time)
 		}
-		keys, err := readRun[snapshot.Key](ctx, s.pass, r)
+		whole, err := readRun(ctx, s.pass, r, func(object string, k snapshot.Key) { s.seeKey(object, k, r.Newest, found) })
 		if err != nil {
 			return err
 		}
-		complete = complete && keys != nil
-		for j, k := range keys {
-			if j > 0 && k.Key <= keys[j-1].Key {
-				s.out.fault(Disorder, r.Key, "key %q comes behind %q", k.Key, keys[j-1].Key)
-			}
-			if k.Key == "" || k.Position < 1 || k.Position > s.state.Folded || k.Ordinal < 0 || k.Count < 1 || k.Time > r.Newest {
-				s.out.fault(Content, r.Key, "key %.80q stands for %d events from %d at position %d, of %s, which cannot be in a run of %s, folded up to %d",
-					k.Key, k.Count, k.Ordinal, k.Position, k.Time, r.Newest, s.state.Folded)
-				continue
-			}
-			if c := s.recent[k.Position]; c != nil && !c.late && !s.used(k) {
-				s.out.fault(Keys, r.Key, "key %q is said to stand for %d events from %d at position %d, which that commit does not say", k.Key, k.Count, k.Ordinal, k.Position)
-			}
-			if newer, ok := found[k.Key]; !ok {
-				found[k.Key] = k
-			} else if newer.Position < k.Position {
-				s.out.fault(Keys, r.Key, "key %q was used at position %d, and at %d by a newer run", k.Key, k.Position, newer.Position)
-			}
-		}
+		complete = complete && whole
 	}
 	if complete && !s.void {
 		s.checkUses(found, life)
 	}
 	return nil
+}
+
+// seeKey takes in an entry of a run of keys, whose newest one is of the time newest.
+func (s *shardPass) seeKey(object string, k snapshot.Key, newest event.Micros, found map[string]snapshot.Key) {
+	if k.Key == "" || k.Position < 1 || k.Position > s.state.Folded || k.Ordinal < 0 || k.Count < 1 || k.Time > newest {
+		s.out.fault(Content, object, "key %.80q stands for %d events from %d at position %d, of %s, which cannot be in a run of %s, folded up to %d",
+			k.Key, k.Count, k.Ordinal, k.Position, k.Time, newest, s.state.Folded)
+		return
+	}
+	if c := s.recent[k.Position]; c != nil && !c.late && !s.used(k) {
+		s.out.fault(Keys, object, "key %q is said to stand for %d events from %d at position %d, which that commit does not say", k.Key, k.Count, k.Ordinal, k.Position)
+	}
+	if newer, ok := found[k.Key]; !ok {
+		found[k.Key] = k
+	} else if newer.Position < k.Position {
+		s.out.fault(Keys, object, "key %q was used at position %d, and at %d by a newer run", k.Key, k.Position, newer.Position)
+	}
 }
 
 // used reports whether a commit that is there says what an entry of a run says.

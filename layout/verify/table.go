@@ -28,10 +28,10 @@ func (p *pass) table(ctx context.Context) error {
 		}
 		last = max(last, st.Shard)
 		for _, r := range st.Heads {
-			p.name(r.Key, aHeads, st.Shard, "")
+			p.nameRun(r, aHeads, st.Shard)
 		}
 		for _, r := range st.Keys {
-			p.name(r.Key, aKeys, st.Shard, "")
+			p.nameRun(r, aKeys, st.Shard)
 		}
 	}
 	before := ""
@@ -131,31 +131,6 @@ func unequalTypes(has, want map[string]int64) string {
 		return "the counts of types differ"
 	}
 	return ""
-}
-
-// readRun reads a run that the snapshot names. It returns nil, and has noted
-// why, where that cannot be done.
-func readRun[T snapshot.Head | snapshot.Key](ctx context.Context, p *pass, r snapshot.Run) ([]T, error) {
-	o, ok := p.objects[r.Key]
-	if !ok {
-		p.out.fault(Missing, r.Key, "the newest snapshot names the run, and it is not there")
-		return nil, nil
-	}
-	if o.Size != r.Bytes {
-		p.out.fault(Mismatch, r.Key, "the run has %d bytes, and the snapshot says %d", o.Size, r.Bytes)
-	}
-	var entries []T
-	err := guard(func() (err error) {
-		entries, err = snapshot.ReadRun[T](ctx, p.s, r)
-		return err
-	})
-	if err != nil {
-		return nil, unreadable(p.out, r.Key, err)
-	}
-	if int64(len(entries)) != r.Rows || r.Rows == 0 {
-		p.out.fault(Mismatch, r.Key, "the run has %d entries, and the snapshot says %d", len(entries), r.Rows)
-	}
-	return entries, nil
 }
 
 // logKey is the key of a commit of the instance.
