@@ -2,12 +2,12 @@ package querier
 
 // addRows takes in rows whose groups are known, value by value: those that are
 // read from columns in loops of their own, the others together.
-func (t *table) addRows(c *chunk, rows []int32, of *codes) error {
+func (t *table) addRows(c *chunk, rows, groups []int32) error {
 	var rest []int
 	for i := range t.plan.values {
 		slot := t.plan.slots[i]
 		if slot < 0 {
-			t.addCounts(i, of)
+			addCounts(t.columns[i].(*counts).list, groups)
 			continue
 		}
 		v := c.vector(&t.plan.value.fields[slot], t.plan.value.needs[slot])
@@ -15,43 +15,50 @@ func (t *table) addRows(c *chunk, rows []int32, of *codes) error {
 			rest = append(rest, i)
 			continue
 		}
-		if err := t.addVector(i, v, c, rows, of); err != nil {
+		if err := t.addVector(i, v, c, rows, groups); err != nil {
 			return err
 		}
 	}
 	if len(rest) == 0 {
 		return nil
 	}
-	return t.addOthers(rest, c, rows, of)
+	return t.addOthers(rest, c, rows, groups)
 }
 
-// addCounts counts events.
-func (t *table) addCounts(value int, of *codes) {
-	n := make([]count, len(of.found))
-	for _, id := range of.ids {
-		n[id]++
-	}
-	for id, g := range of.found {
-		*g.states[value].(*count) += n[id]
+// addCounts counts an event for each of the groups given.
+func addCounts(list []count, groups []int32) {
+	for _, g := range groups {
+		list[g]++
 	}
 }
 
 // addVector adds the values of one column.
-func (t *table) addVector(value int, v *vector, c *chunk, rows []int32, of *codes) error {
-	switch n := &t.plan.values[value]; {
-	case v.ints != nil && (n.Type == Min || n.Type == Max):
-		addExtremes(value, v, rows, of)
-		return nil
-	case v.ints != nil && v.kind == whole && (n.Type == Sum || n.Type == Avg):
-		addSums(value, v, rows, of)
-		return nil
-	case v.codes != nil && n.Type == CountDistinct && len(of.found)*v.dict.Len() <= maxSeen:
-		return t.addDistinct(value, v, rows, of)
+func (t *table) addVector(value int, v *vector, c *chunk, rows, groups []int32) error {
+	switch s := t.columns[value].(type) {
+	case *extremes:
+		if v.ints != nil {
+			addExtremes(s, v, rows, groups)
+			return nil
+		}
+	case *sums:
+		if v.ints != nil && v.kind == whole {
+			addInts(v, rows, groups, func(g int32) *sum { return &s.list[g] })
+			return nil
+		}
+	case *avgs:
+		if v.ints != nil && v.kind == whole {
+			addInts(v, rows, groups, func(g int32) *sum { return &s.list[g].sum })
+			return nil
+		}
+	case *distincts:
+		if v.codes != nil && t.groups.len()*v.dict.Len() <= maxSeen {
+			return t.grew(s.addCodes(v, rows, groups))
+		}
 	}
 	var x Value // one for all rows, since states may keep it from the stack
 	for i, row := range rows {
 		x = v.value(row)
-		if err := t.addOne(value, of.found[of.ids[i]], &x, c, row); err != nil {
+		if err := t.addOne(value, groups[i], &x, c, row); err != nil {
 			return err
 		}
 	}
@@ -59,7 +66,7 @@ func (t *table) addVector(value int, v *vector, c *chunk, rows []int32, of *code
 }
 
 // addOne adds one value of an event.
-func (t *table) addOne(value int, g *group, x *Value, c *chunk, row int32) error {
+func (t *table) addOne(value int, g int32, x *Value, c *chunk, row int32) error {
 	n := &t.plan.values[value]
 	if x.kind == missing || x.kind == null && n.Type != Count {
 		return nil
@@ -67,51 +74,36 @@ func (t *table) addOne(value int, g *group, x *Value, c *chunk, row int32) error
 	if n.Type == Collect {
 		t.values++
 	}
-	return t.grew(g.states[value].add(x, t.plan.origin(c, row)))
+	return t.grew(t.columns[value].add(g, x, t.plan.origin(c, row)))
 }
 
-// addExtremes finds the smallest and the largest of whole numbers or times.
-func addExtremes(value int, v *vector, rows []int32, of *codes) {
-	type ends struct {
-		lo, hi int64
-		any    bool
-	}
-	all := make([]ends, len(of.found))
+// addExtremes finds the smallest and the largest of whole numbers or times, which
+// take no memory of their own.
+func addExtremes(s *extremes, v *vector, rows, groups []int32) {
+	largest := s.fresh.max
 	for i, row := range rows {
 		at := v.index(row)
 		if v.nulls != nil && v.nulls.IsNull(at) {
 			continue
 		}
-		n, e := v.ints[at], &all[of.ids[i]]
-		if !e.any {
-			*e = ends{n, n, true}
-		}
-		e.lo, e.hi = min(e.lo, n), max(e.hi, n)
-	}
-	for id, e := range all {
-		if e.any {
-			s := of.found[id].states[value]
-			s.add(&Value{kind: v.kind, n: e.lo}, origin{}) // numbers take no more memory
-			s.add(&Value{kind: v.kind, n: e.hi}, origin{})
+		n, x := v.ints[at], &s.list[groups[i]].best
+		switch {
+		case x.kind == v.kind:
+			if n != x.n && n > x.n == largest {
+				x.n = n
+			}
+		default:
+			s.list[groups[i]].add(&Value{kind: v.kind, n: n}, origin{})
 		}
 	}
 }
 
-// addSums adds up whole numbers.
-func addSums(value int, v *vector, rows []int32, of *codes) {
-	sums := make([]*sum, len(of.found))
-	for id, g := range of.found {
-		switch s := g.states[value].(type) {
-		case *sum:
-			sums[id] = s
-		case *avg:
-			sums[id] = &s.sum
-		}
-	}
+// addInts adds up whole numbers.
+func addInts(v *vector, rows, groups []int32, of func(group int32) *sum) {
 	for i, row := range rows {
 		at := v.index(row)
 		if v.nulls == nil || v.nulls.IsValid(at) {
-			sums[of.ids[i]].addInts(v.ints[at], 1)
+			of(groups[i]).addInts(v.ints[at], 1)
 		}
 	}
 }
@@ -120,35 +112,44 @@ func addSums(value int, v *vector, rows []int32, of *codes) {
 // noted, a bit for each.
 const maxSeen = 1 << 26
 
-// addDistinct shows each group each string only once, in one form for all groups.
-func (t *table) addDistinct(value int, v *vector, rows []int32, of *codes) error {
+// addCodes adds texts of a dictionary to a column that has none yet. It looks at
+// each text, and shows it each group, only once.
+func (d *distincts) addCodes(v *vector, rows, groups []int32) (grown int) {
 	size := v.dict.Len()
-	seen := make([]uint64, (len(of.found)*size+63)/64)
-	keys := make([]string, size)
+	seen := make([]uint64, (len(d.groups)*size+63)/64)
+	numbers := make([]int32, size) // of the texts, and 1
+	twice := false                 // a dictionary has a text twice, which other writers' may
 	for i, row := range rows {
 		at := v.index(row)
 		if v.nulls != nil && v.nulls.IsNull(at) {
 			continue
 		}
 		code := v.codes[at]
-		bit := int(of.ids[i])*size + int(code)
+		bit := int(groups[i])*size + int(code)
 		if seen[bit/64]&(1<<(bit%64)) != 0 {
 			continue
 		}
 		seen[bit/64] |= 1 << (bit % 64)
-		if keys[code] == "" {
-			x := Text(v.dict.Value(int(code)))
-			keys[code] = string(x.appendKey(nil))
+		if numbers[code] == 0 {
+			x := [1]Value{Text(v.dict.Value(int(code)))}
+			number, n := d.number(hashOf(x[:]), x[:], false)
+			numbers[code] = number + 1
+			grown += n
+			twice = twice || n == 0
 		}
-		if err := t.grew(of.found[of.ids[i]].states[value].(*distinct).note(keys[code])); err != nil {
-			return err
+		g := &d.groups[groups[i]]
+		if !twice {
+			g.note(uint32(numbers[code] - 1))
+		} else if !g.add(uint32(numbers[code] - 1)) {
+			continue
 		}
+		grown += memberSize
 	}
-	return nil
+	return grown
 }
 
 // addOthers adds the values that are read together, as those within JSON are.
-func (t *table) addOthers(which []int, c *chunk, rows []int32, of *codes) error {
+func (t *table) addOthers(which []int, c *chunk, rows, groups []int32) error {
 	reader := t.plan.value.reader(c)
 	values := make([]Value, len(t.plan.value.fields))
 	for i, row := range rows {
@@ -156,7 +157,7 @@ func (t *table) addOthers(which []int, c *chunk, rows []int32, of *codes) error 
 			return err
 		}
 		for _, value := range which {
-			if err := t.addOne(value, of.found[of.ids[i]], &values[t.plan.slots[value]], c, row); err != nil {
+			if err := t.addOne(value, groups[i], &values[t.plan.slots[value]], c, row); err != nil {
 				return err
 			}
 		}

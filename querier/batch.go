@@ -100,9 +100,9 @@ func (t *table) batch() *Batch {
 	groups := t.sorted()
 	rows := make([][]Value, len(groups))
 	for i, g := range groups {
-		rows[i] = append(rows[i], g.keys...)
-		for _, s := range g.states {
-			rows[i] = append(rows[i], s.result())
+		rows[i] = append(rows[i], t.groups.at(g)...)
+		for _, c := range t.columns {
+			rows[i] = append(rows[i], c.result(g))
 		}
 	}
 	for c := range b.Columns {

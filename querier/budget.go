@@ -1,6 +1,7 @@
 package querier
 
 import (
+	"cmp"
 	"sync/atomic"
 
 	"github.com/firnlog/firn/layout/fault"
@@ -8,9 +9,13 @@ import (
 
 // budget accounts for the bytes that a query holds. It is safe for concurrent use.
 type budget struct {
-	used  atomic.Int64
-	limit int64
+	used   atomic.Int64
+	limit  int64
+	groups int // that a reduction may have; 0 for MaxGroups
 }
+
+// maxGroups returns how many groups a reduction may have.
+func (b *budget) maxGroups() int { return cmp.Or(b.groups, MaxGroups) }
 
 // take accounts for n more bytes, or fewer if n is negative. Beyond the
 // limit it is an error of kind Limit with the advice given.

@@ -2,13 +2,6 @@ package querier
 
 import "math"
 
-// codes number the groups of some rows: where keys are read from columns with
-// few values, each group is looked up only once.
-type codes struct {
-	ids   []int32 // by the rank of the row: an index of found
-	found []*group
-}
-
 const (
 	maxCodes   = math.MaxInt32 // of all keys together
 	denseCodes = 1 << 18       // up to so many are looked up in a list
@@ -21,9 +14,11 @@ type coder struct {
 	value func(code int32) Value
 }
 
-// assign finds the groups of rows, making those that are new. It returns nil if
-// the keys of these rows have no codes.
-func (t *table) assign(c *chunk, rows []int32) (*codes, error) {
+// assign finds the groups of rows, making those that are new, and returns their
+// numbers by the ranks of the rows. Where keys are read from columns with few
+// values, each group is looked up only once; nil if the keys of these rows are
+// not such.
+func (t *table) assign(c *chunk, rows []int32) ([]int32, error) {
 	coders := make([]coder, len(t.plan.GroupBy))
 	all := 1
 	for i := range t.plan.GroupBy {
@@ -33,32 +28,40 @@ func (t *table) assign(c *chunk, rows []int32) (*codes, error) {
 		}
 		all *= coders[i].size
 	}
-	out := &codes{ids: make([]int32, len(rows))}
-	for _, k := range coders {
-		for i, code := range k.codes {
-			out.ids[i] = out.ids[i]*int32(k.size) + code
-		}
-	}
+	groups := joined(coders, len(rows))
 	known := newNumbering(all)
-	for i, code := range out.ids {
-		id, ok := known.get(code)
+	for i, code := range groups {
+		g, ok := known.get(code)
 		if !ok {
-			g, err := t.group(decodeKeys(coders, code))
-			if err != nil {
+			var err error
+			if g, err = t.group(t.decodeKeys(coders, code)); err != nil {
 				return nil, err
 			}
-			id = int32(len(out.found))
-			out.found = append(out.found, g)
-			known.set(code, id)
+			known.set(code, g)
 		}
-		out.ids[i] = id
+		groups[i] = g
 	}
-	return out, nil
+	return groups, nil
 }
 
-// decodeKeys returns the values that a code of all keys stands for.
-func decodeKeys(coders []coder, code int32) []Value {
-	keys := make([]Value, len(coders))
+// joined returns the codes of all keys together.
+func joined(coders []coder, rows int) []int32 {
+	if len(coders) == 1 {
+		return coders[0].codes
+	}
+	out := make([]int32, rows)
+	for _, k := range coders {
+		for i, code := range k.codes {
+			out[i] = out[i]*int32(k.size) + code
+		}
+	}
+	return out
+}
+
+// decodeKeys returns the values that a code of all keys stands for, until it is
+// called again.
+func (t *table) decodeKeys(coders []coder, code int32) []Value {
+	keys := t.keys
 	for i := len(coders) - 1; i >= 0; i-- {
 		size := int32(coders[i].size)
 		keys[i] = coders[i].value(code % size)

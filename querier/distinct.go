@@ -1,62 +1,154 @@
 package querier
 
-// distinct counts the different values.
-type distinct struct {
-	values map[string]struct{} // by key
-	noted  []string            // keys that are not in values yet
+import (
+	"github.com/apache/arrow-go/v18/arrow"
+	arrays "github.com/apache/arrow-go/v18/arrow/array"
+)
+
+// distincts counts the different values of each group. A value is held once for
+// all groups, which hold its number.
+type distincts struct {
+	values tuples // of one value each
+	texts  arena
+	groups []numberSet
 }
 
-// distinctSize is what a kept key takes besides its text, in bytes.
-const distinctSize = 48
+// What a value takes besides its text, and its number in a group, in bytes.
+const (
+	valueSize  = 80
+	memberSize = 16
+)
 
-func (d *distinct) add(v *Value, _ origin) int {
-	var scratch [64]byte
-	w := v.compacted()
-	key := w.appendKey(scratch[:0])
-	if _, ok := d.all()[string(key)]; ok {
-		return 0
+func (d *distincts) grow(n int) {
+	for len(d.groups) < n {
+		d.groups = append(d.groups, numberSet{})
 	}
-	d.values[string(key)] = struct{}{}
-	return distinctSize + len(key)
 }
 
-// note adds the key of a value that is in no other note, and returns by how many
-// bytes the state grew. A state that is merged soon need not look for the others.
-func (d *distinct) note(key string) int {
-	d.noted = append(d.noted, key)
-	return distinctSize + len(key)
-}
-
-// all returns all keys.
-func (d *distinct) all() map[string]struct{} {
-	for _, key := range d.noted {
-		d.values[key] = struct{}{}
+func (d *distincts) add(group int32, v *Value, _ origin) int {
+	w := [1]Value{v.compacted()}
+	number, grown := d.number(hashOf(w[:]), w[:], true)
+	if d.groups[group].add(uint32(number)) {
+		grown += memberSize
 	}
-	d.noted = nil
-	return d.values
+	return grown
 }
 
-func (d *distinct) merge(s state) int {
-	o := s.(*distinct)
-	d.all()
-	freed := 0
-	for key := range o.values {
-		freed += d.take(key)
+// number returns the number of a value, and by how many bytes the column grew. The
+// value is copied if its memory is not its own.
+func (d *distincts) number(hash uint64, v []Value, copied bool) (number int32, grown int) {
+	if number, ok := d.values.find(hash, v); ok {
+		return number, 0
 	}
-	for _, key := range o.noted {
-		freed += d.take(key)
+	w := [1]Value{v[0]}
+	if copied {
+		w[0] = d.texts.keep(w[0])
 	}
-	return -freed
+	return d.values.add(hash, w[:]), valueSize + len(w[0].s)
 }
 
-// take adds a key of another state, and returns what is freed if it is there
-// already.
-func (d *distinct) take(key string) int {
-	before := len(d.values)
-	if d.values[key] = struct{}{}; len(d.values) > before {
-		return 0
+func (d *distincts) merge(other column, to []int32) int {
+	o := other.(*distincts)
+	grown := 0
+	numbers := make([]uint32, o.values.len())
+	for i := range numbers {
+		v := o.values.at(int32(i))
+		number, n := d.number(o.values.hashes[i], v, true)
+		numbers[i] = uint32(number)
+		grown += n - valueSize - len(v[0].s) // which the other had accounted for
 	}
-	return distinctSize + len(key)
+	for i := range o.groups {
+		g := &d.groups[to[i]]
+		for _, n := range o.groups[i].list {
+			if !g.add(numbers[n]) {
+				grown -= memberSize
+			}
+		}
+	}
+	return grown
 }
 
-func (d *distinct) result() Value { return Number(int64(len(d.all()))) }
+func (d *distincts) result(group int32) Value { return Number(int64(len(d.groups[group].list))) }
+
+func (*distincts) form() arrow.DataType { return arrow.ListOf(arrow.BinaryTypes.Binary) }
+
+func (d *distincts) write(b arrays.Builder, group int32) {
+	lb := b.(*arrays.ListBuilder)
+	lb.Append(true)
+	for _, n := range d.groups[group].list {
+		writeValue(lb.ValueBuilder(), &d.values.at(int32(n))[0])
+	}
+}
+
+func (d *distincts) read(a arrow.Array, row int, group int32) (size int, err error) {
+	la := a.(*arrays.List)
+	from, to := la.ValueOffsets(row)
+	for i := int(from); i < int(to); i++ {
+		v, err := readValue(la.ListValues(), i)
+		if err != nil {
+			return size, err
+		}
+		size += d.add(group, &v, origin{})
+	}
+	return size, nil
+}
+
+// numberSet is a set of small numbers.
+type numberSet struct {
+	list  []uint32
+	slots []uint32 // a number and 1, by its hash, 0 for none; nil while there are few or [numberSet.note] was used
+}
+
+// fewNumbers is up to where a set is looked through.
+const fewNumbers = 8
+
+// note adds a number that is not in the set.
+func (s *numberSet) note(n uint32) {
+	s.list = append(s.list, n)
+	s.slots = nil
+}
+
+// add adds a number and reports whether it was not in the set.
+func (s *numberSet) add(n uint32) bool {
+	if len(s.list) <= fewNumbers {
+		for _, m := range s.list {
+			if m == n {
+				return false
+			}
+		}
+		s.note(n)
+		return true
+	}
+	if 2*(len(s.list)+1) > len(s.slots) {
+		s.rehash()
+	}
+	at, found := s.find(n)
+	if !found {
+		s.slots[at] = n + 1
+		s.list = append(s.list, n)
+	}
+	return !found
+}
+
+// find returns the slot where a number is, or where it would be.
+func (s *numberSet) find(n uint32) (at uint32, found bool) {
+	mask := uint32(len(s.slots) - 1)
+	for at = uint32(uint64(n)*mixer>>32) & mask; s.slots[at] != 0; at = (at + 1) & mask {
+		if s.slots[at] == n+1 {
+			return at, true
+		}
+	}
+	return at, false
+}
+
+func (s *numberSet) rehash() {
+	size := 4 * fewNumbers
+	for size < 4*len(s.list) {
+		size *= 2
+	}
+	s.slots = make([]uint32, size)
+	for _, n := range s.list {
+		at, _ := s.find(n)
+		s.slots[at] = n + 1
+	}
+}

@@ -29,12 +29,18 @@ func (f *frequent) add(v *Value, _ origin) int {
 		t.n++
 		return 0
 	}
+	if f.counts == nil {
+		f.counts = map[string]*tally{}
+	}
 	f.counts[string(key)] = &tally{w.clone(), 1}
 	return tallySize + len(key) + len(w.s)
 }
 
 func (f *frequent) merge(s state) int {
 	freed := 0
+	if f.counts == nil {
+		f.counts = map[string]*tally{}
+	}
 	for key, other := range s.(*frequent).counts {
 		if t := f.counts[key]; t != nil {
 			t.n += other.n

@@ -2,69 +2,84 @@ package querier
 
 import "github.com/firnlog/firn/layout/fault"
 
-// table holds the groups of a reduction, of all events or of a part.
+// table holds the groups of a reduction, of all events or of a part. A part's
+// groups share the memory of what they were read from.
 type table struct {
-	plan   *reducePlan
-	groups map[string]*group // by the key of their values
-	values int               // collected so far
-	memory *budget
-	grids  []grid // by key
-	key    []byte // scratch
-}
-
-type group struct {
-	keys   []Value
-	states []state // by value
-	size   int     // accounted for keys
+	plan    *reducePlan
+	groups  tuples   // the keys of the groups
+	columns []column // by value
+	values  int      // collected so far
+	memory  *budget
+	texts   arena
+	grids   []grid  // by key
+	keys    []Value // scratch
 }
 
 func newTable(p *reducePlan, memory *budget) *table {
-	t := &table{plan: p, groups: map[string]*group{}, memory: memory, grids: make([]grid, len(p.GroupBy))}
+	t := &table{plan: p, groups: tuples{width: len(p.GroupBy)}, memory: memory,
+		grids: make([]grid, len(p.GroupBy)), keys: make([]Value, len(p.GroupBy))}
 	for i, k := range p.GroupBy {
 		t.grids[i] = newGrid(k.Bucket)
 	}
+	for _, v := range p.values {
+		t.columns = append(t.columns, newColumn(v))
+	}
 	if len(p.GroupBy) == 0 {
-		t.groups[""] = &group{states: p.states()}
+		t.insert(hashOf(nil), nil)
 	}
 	return t
 }
 
 const groupAdvice = "group by fewer fields, or narrow the query with where"
 
-// group returns the group of the values, making it if it is new.
-func (t *table) group(keys []Value) (*group, error) {
-	t.key = t.key[:0]
-	for i := range keys {
-		t.key = keys[i].appendKey(t.key)
-	}
-	if g := t.groups[string(t.key)]; g != nil {
+// group returns the number of the group of the values, making it if it is new.
+func (t *table) group(keys []Value) (int32, error) {
+	hash := hashOf(keys)
+	if g, ok := t.groups.find(hash, keys); ok {
 		return g, nil
 	}
-	g := &group{keys: make([]Value, 0, len(keys)), states: t.plan.states(), size: len(t.key) + 96 + 96*len(t.plan.values)}
-	for _, k := range keys {
-		g.keys = append(g.keys, k.clone())
-		g.size += k.size()
+	g := t.insert(hash, keys)
+	if err := t.few(); err != nil {
+		return g, err
 	}
-	return g, t.insert(string(t.key), g, g.size)
+	return g, t.memory.take(t.groupSize(keys), groupAdvice)
 }
 
-// insert adds a group for which size more bytes are accounted.
-func (t *table) insert(key string, g *group, size int) error {
-	t.groups[key] = g
-	if len(t.groups) > MaxGroups && len(t.plan.GroupBy) > 0 {
-		return fault.New(fault.Limit, "the query has more than %d groups: %s", MaxGroups, groupAdvice)
+// insert adds a group that is not there yet.
+func (t *table) insert(hash uint64, keys []Value) int32 {
+	g := t.groups.add(hash, keys)
+	for _, c := range t.columns {
+		c.grow(t.groups.len())
 	}
-	return t.memory.take(size, groupAdvice)
+	return g
+}
+
+// few returns an error if there are too many groups.
+func (t *table) few() error {
+	if n := t.memory.maxGroups(); t.groups.len() > n && len(t.plan.GroupBy) > 0 {
+		return fault.New(fault.Limit, "the query has more than %d groups: %s", n, groupAdvice)
+	}
+	return nil
+}
+
+// groupSize is about what a group takes besides the texts of its values, in
+// bytes.
+func (t *table) groupSize(keys []Value) int {
+	n := 48 + 64*len(t.columns)
+	for i := range keys {
+		n += 8 + keys[i].size()
+	}
+	return n
 }
 
 // rows takes in rows of a chunk, whose columns must be loaded.
 func (t *table) rows(c *chunk, rows []int32) error {
-	of, err := t.assign(c, rows)
+	groups, err := t.assign(c, rows)
 	if err != nil {
 		return err
 	}
-	if of != nil {
-		return t.addRows(c, rows, of)
+	if groups != nil {
+		return t.addRows(c, rows, groups)
 	}
 	return t.general(c, rows)
 }
@@ -94,10 +109,10 @@ func (t *table) general(c *chunk, rows []int32) error {
 
 // add takes in one event. Values holds those of the fields that values are made
 // of.
-func (t *table) add(g *group, c *chunk, row int32, values []Value) error {
+func (t *table) add(g int32, c *chunk, row int32, values []Value) error {
 	for i, slot := range t.plan.slots {
 		if slot < 0 {
-			g.states[i].add(nil, origin{})
+			t.columns[i].add(g, nil, origin{})
 		} else if err := t.addOne(i, g, &values[slot], c, row); err != nil {
 			return err
 		}
@@ -110,13 +125,10 @@ func (t *table) grew(n int) error {
 	if t.values > MaxCollect {
 		return fault.New(fault.Limit, "collect gathers at most %d values: narrow the query with where", MaxCollect)
 	}
-	if n == 0 {
-		return nil
-	}
 	return t.memory.take(n, "narrow the query with where")
 }
 
-// count adds n events of a type to the count that statistics answer.
+// count adds n events of a type to the counts that statistics answer.
 func (t *table) count(eventType string, n int64) error {
 	var keys []Value
 	if t.plan.byType() {
@@ -126,35 +138,35 @@ func (t *table) count(eventType string, n int64) error {
 	if err != nil {
 		return err
 	}
-	g.count(n)
+	for _, c := range t.columns {
+		c.(*counts).list[g] += count(n)
+	}
 	return nil
 }
 
-// count adds n events to states that are all counts.
-func (g *group) count(n int64) {
-	for _, s := range g.states {
-		*s.(*count) += count(n)
-	}
-}
-
-// merge takes in the table of a part of the events.
+// merge takes in the table of a part of the events, which is not used any more.
 func (t *table) merge(o *table) error {
 	t.values += o.values
-	for key, og := range o.groups {
-		g := t.groups[key]
-		if g == nil {
-			if err := t.insert(key, og, 0); err != nil {
-				return err
+	to := make([]int32, o.groups.len())
+	grown := 0
+	for i := range to {
+		keys, hash := o.groups.at(int32(i)), o.groups.hashes[i]
+		g, ok := t.groups.find(hash, keys)
+		if ok {
+			grown -= t.groupSize(keys)
+		} else {
+			for k := range keys {
+				t.keys[k] = t.texts.keep(keys[k])
 			}
-			continue
+			g = t.insert(hash, t.keys)
 		}
-		grown := -og.size
-		for i, s := range g.states {
-			grown += s.merge(og.states[i])
-		}
-		if err := t.grew(grown); err != nil {
-			return err
-		}
+		to[i] = g
 	}
-	return t.grew(0)
+	if err := t.few(); err != nil {
+		return err
+	}
+	for i, c := range t.columns {
+		grown += c.merge(o.columns[i], to)
+	}
+	return t.grew(grown)
 }

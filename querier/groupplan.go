@@ -71,15 +71,6 @@ func (r *reducePlan) load(c *chunk) error {
 	return c.load(cols, paths...)
 }
 
-// states returns the states of a group without events.
-func (r *reducePlan) states() []state {
-	out := make([]state, len(r.values))
-	for i, v := range r.values {
-		out[i] = newState(v)
-	}
-	return out
-}
-
 // origin returns what the reduction needs of a row's origin.
 func (r *reducePlan) origin(c *chunk, row int32) (at origin) {
 	if r.place {

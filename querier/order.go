@@ -40,8 +40,16 @@ type entry struct {
 // compare returns whether a comes before b, at it or behind it. Events that
 // lack a field come last in both directions.
 func (o *order) compare(a, b *entry) int {
+	if c := o.compareKeys(a.keys, b.keys); c != 0 {
+		return c
+	}
+	return flip(a.place.Compare(b.place), o.placeDesc)
+}
+
+// compareKeys is compare for the keys alone.
+func (o *order) compareKeys(a, b []Value) int {
 	for i := range o.by {
-		x, y := &a.keys[i], &b.keys[i]
+		x, y := &a[i], &b[i]
 		switch {
 		case x.kind == missing && y.kind == missing:
 			continue
@@ -54,7 +62,7 @@ func (o *order) compare(a, b *entry) int {
 			return flip(c, o.by[i].Desc)
 		}
 	}
-	return flip(a.place.Compare(b.place), o.placeDesc)
+	return 0
 }
 
 func flip(c int, desc bool) int {

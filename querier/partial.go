@@ -54,15 +54,8 @@ func encodePartial(t *table) ([]byte, error) {
 		rows = 0
 		return w.Write(batch)
 	}
-	for _, g := range t.groups {
-		keys := b.Field(0).(*arrays.ListBuilder)
-		keys.Append(true)
-		for i := range g.keys {
-			writeValue(keys.ValueBuilder(), &g.keys[i])
-		}
-		for i, s := range g.states {
-			s.write(b.Field(i + 1))
-		}
+	for g := range int32(t.groups.len()) {
+		t.writeRow(b, g)
 		if rows++; rows == partialRows {
 			if err := flush(); err != nil {
 				return nil, err
@@ -78,11 +71,23 @@ func encodePartial(t *table) ([]byte, error) {
 	return binary.LittleEndian.AppendUint64(out.Bytes(), xxhash.Sum64(out.Bytes())), nil
 }
 
+// writeRow appends a group as a row.
+func (t *table) writeRow(b *arrays.RecordBuilder, g int32) {
+	keys := b.Field(0).(*arrays.ListBuilder)
+	keys.Append(true)
+	for _, k := range t.groups.at(g) {
+		writeValue(keys.ValueBuilder(), &k)
+	}
+	for i, c := range t.columns {
+		c.write(b.Field(i+1), g)
+	}
+}
+
 // schema returns the form of the tables of a reduction.
 func (r *reducePlan) schema() *arrow.Schema {
 	fields := []arrow.Field{{Name: "keys", Type: arrow.ListOf(arrow.BinaryTypes.Binary)}}
-	for i, s := range r.states() {
-		fields = append(fields, arrow.Field{Name: r.values[i].Name, Type: s.form()})
+	for _, v := range r.values {
+		fields = append(fields, arrow.Field{Name: v.Name, Type: newColumn(v).form()})
 	}
 	belongs := arrow.NewMetadata([]string{"firn.partial", "firn.reduce"}, []string{"1", string(appendReduce(nil, r.Reduce))})
 	return arrow.NewSchema(fields, &belongs)
@@ -151,14 +156,14 @@ func (t *table) readRow(batch arrow.RecordBatch, row int) error {
 	return t.readStates(g, batch, row)
 }
 
-func (t *table) readStates(g *group, batch arrow.RecordBatch, row int) error {
-	for i, s := range g.states {
-		size, err := s.read(batch.Column(i+1), row)
+func (t *table) readStates(g int32, batch arrow.RecordBatch, row int) error {
+	for i, c := range t.columns {
+		size, err := c.read(batch.Column(i+1), row, g)
 		if err != nil {
 			return err
 		}
-		if c, ok := s.(*collect); ok {
-			t.values += len(c.values)
+		if t.plan.values[i].Type == Collect {
+			t.values += len(c.(*states[collect, *collect]).list[g].values)
 		}
 		if err := t.grew(size); err != nil {
 			return err

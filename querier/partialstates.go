@@ -109,28 +109,6 @@ func (c *collect) read(a arrow.Array, row int) (size int, err error) {
 	return size, nil
 }
 
-func (*distinct) form() arrow.DataType { return arrow.ListOf(arrow.BinaryTypes.Binary) }
-
-func (d *distinct) write(b arrays.Builder) {
-	lb := b.(*arrays.ListBuilder)
-	lb.Append(true)
-	for key := range d.all() {
-		lb.ValueBuilder().(*arrays.BinaryBuilder).Append([]byte(key))
-	}
-}
-
-func (d *distinct) read(a arrow.Array, row int) (size int, err error) {
-	la := a.(*arrays.List)
-	keys := la.ListValues().(*arrays.Binary)
-	from, to := la.ValueOffsets(row)
-	for i := int(from); i < int(to); i++ {
-		key := string(keys.Value(i))
-		d.values[key] = struct{}{}
-		size += distinctSize + len(key)
-	}
-	return size, nil
-}
-
 func (*frequent) form() arrow.DataType {
 	return arrow.ListOf(arrow.StructOf(arrow.Field{Name: "value", Type: arrow.BinaryTypes.Binary}, arrow.Field{Name: "count", Type: arrow.PrimitiveTypes.Int64}))
 }

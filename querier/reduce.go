@@ -36,40 +36,6 @@ func (o origin) compare(p origin) int {
 	return o.place.Compare(p.place)
 }
 
-func newState(n Named) state {
-	switch n.Type {
-	case Sum:
-		return &sum{}
-	case Avg:
-		return &avg{}
-	case Min:
-		return &extreme{}
-	case Max:
-		return &extreme{max: true}
-	case Collect:
-		return &collect{}
-	case CountDistinct:
-		return &distinct{values: map[string]struct{}{}}
-	case First:
-		return &edge{}
-	case Last:
-		return &edge{last: true}
-	case TopK:
-		k := n.K
-		if k == 0 {
-			k = defaultTop
-		}
-		return &frequent{k: k, counts: map[string]*tally{}}
-	case Count:
-		return new(count)
-	}
-	q, _ := n.Type.quantile()
-	return &percentile{q: q}
-}
-
-// defaultTop is how many values topK shows when it does not say.
-const defaultTop = 10
-
 // needsPlace and needsTime report what of an event's origin a reduction looks at.
 func (r Reduction) needsPlace() bool { return r == Collect || r.needsTime() }
 func (r Reduction) needsTime() bool  { return r == First || r == Last }

@@ -27,9 +27,8 @@ func (r *run) totalled(s *source) bool {
 			return false
 		}
 	}
-	g := r.table.groups[""]
 	for i := range all {
-		all[i].addTo(g.states[i])
+		all[i].addTo(r.table.columns[i])
 	}
 	r.matched += s.file.Rows
 	r.total += s.file.Rows
@@ -78,23 +77,23 @@ func (s *source) numbers(path string) (t totals, ok bool) {
 	return totals{info.Values, info.Nulls, (*snapshot.Totals[int64])(info.Ints), (*snapshot.Totals[float64])(info.Floats)}, info.Residual == 0
 }
 
-// addTo takes the totals into a state.
-func (t *totals) addTo(s state) {
-	switch s := s.(type) {
-	case *count:
-		*s += count(t.values + t.nulls) // null is counted
-	case *sum:
-		s.addInts(t.ints.Sum, t.values)
-	case *avg:
-		s.addInts(t.ints.Sum, t.values)
-	case *extreme:
+// addTo takes the totals into the states of the one group.
+func (t *totals) addTo(c column) {
+	switch c := c.(type) {
+	case *counts:
+		c.list[0] += count(t.values + t.nulls) // null is counted
+	case *sums:
+		c.list[0].addInts(t.ints.Sum, t.values)
+	case *avgs:
+		c.list[0].addInts(t.ints.Sum, t.values)
+	case *extremes:
 		lo, hi := Value{}, Value{}
 		if t.ints != nil {
 			lo, hi = Number(t.ints.Min), Number(t.ints.Max)
 		} else {
 			lo, hi = floatValue(t.floats.Min), floatValue(t.floats.Max)
 		}
-		s.add(&lo, origin{})
-		s.add(&hi, origin{})
+		c.add(0, &lo, origin{})
+		c.add(0, &hi, origin{})
 	}
 }
