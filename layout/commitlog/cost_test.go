@@ -103,6 +103,37 @@ func TestWarmAppendCostsOnePut(t *testing.T) {
 	})
 }
 
+// TestWhoSharesAShardLooksFirst: two processes that take turns lose one PUT each,
+// and none from then on. One that is alone again goes back to one PUT.
+func TestWhoSharesAShardLooksFirst(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		mem := store.NewMemory()
+		create(t, mem, 1)
+		s := store.NewCounted(mem)
+		one, two := commitlog.Open(s), commitlog.Open(s)
+		turn := func(l *commitlog.Log) store.Counts {
+			time.Sleep(time.Second)
+			n, _ := measured(s, func() { mustAppend(t, l, batch("a")) })
+			return n
+		}
+		for _, l := range []*commitlog.Log{one, two, one} { // cold; cold; its put is lost
+			turn(l)
+		}
+		turn(two)
+		for n := range 6 {
+			l := []*commitlog.Log{one, two}[n%2]
+			if n := turn(l); n.Put != 1 || n.Get != 3 || n.Requests() != 4 { // the other's commit, and two positions behind it
+				t.Errorf("in turns, an append cost %+v", n)
+			}
+		}
+		turn(two) // learns what the other wrote, finds nothing after that:
+		turn(two)
+		if n := turn(two); n.Put != 1 || n.Requests() != 1 {
+			t.Errorf("alone again, an append cost %+v", n)
+		}
+	})
+}
+
 func TestColdAppendCostsThreeRoundTripsBefore(t *testing.T) {
 	for _, tail := range []int{0, 1, 15, 16} {
 		for _, withKey := range []bool{false, true} {

@@ -92,7 +92,7 @@ func (w *writer) prepare(ctx context.Context, group []*request) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.st = st
+		w.st, w.current = st, w.log.now()
 		w.compare(st.base.seen.At, st.base.looked)
 	}
 	// One that seems wrong is compared again: the answer may have been slow, or the
@@ -106,6 +106,9 @@ func (w *writer) prepare(ctx context.Context, group []*request) (*plan, error) {
 		}
 		w.compare(w.st.base.seen.At, w.st.base.looked)
 	}
+	if err := w.probe(ctx); err != nil {
+		return nil, err
+	}
 	now := w.log.now()
 	if w.skew.Abs() > MaxSkew && !bug.In(bug.WrongClock) {
 		const form = "2006-01-02T15:04:05Z"
@@ -113,6 +116,21 @@ func (w *writer) prepare(ctx context.Context, group []*request) (*plan, error) {
 			now.UTC().Format(form), now.Add(w.skew).UTC().Format(form), MaxSkew)
 	}
 	return w.st.plan(ctx, group, now)
+}
+
+// probe looks behind the log's end where others write to the shard, too, and have
+// had the time to: a GET is cheaper and sooner answered than a PUT that is lost. (A
+// writer that goes on at once has the best chance at the position behind its own.)
+func (w *writer) probe(ctx context.Context) error {
+	if !w.shared || chain.Elapsed(w.current, w.log.now()) <= probeAge {
+		return nil
+	}
+	end := w.st.end
+	if err := w.st.catchUp(ctx); err != nil {
+		return err
+	}
+	w.shared, w.current = w.st.end > end, w.log.now()
+	return nil
 }
 
 // compare notes how far the store's clock is ahead of ours.
@@ -205,9 +223,12 @@ func (w *writer) store(ctx context.Context, p *plan) (won bool, failed error) {
 		if err := st.learn(winner); err != nil {
 			return false, err
 		}
-		return false, st.catchUp(ctx) // whoever lost once may be far behind
+		err = st.catchUp(ctx) // whoever lost once may be far behind
+		w.shared, w.current = true, w.log.now()
+		return false, err
 	}
-	w.compare(res.StoreTime, w.log.now())
+	w.current = w.log.now()
+	w.compare(res.StoreTime, w.current)
 	if own, err := decode(body, w.shard, c.Position); err == nil {
 		w.log.cache.put(key, own, len(body))
 	}

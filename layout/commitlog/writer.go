@@ -22,6 +22,10 @@ const (
 // surely failed.
 const groupTime = 30 * time.Second
 
+// probeAge is how old, by about a round trip, the knowledge of the log's end may
+// be that a writer goes by where others write, too.
+const probeAge = 50 * time.Millisecond
+
 // requestTime bounds how long after its arrival a request may still be planned.
 // A process that slept for weeks must not carry out what it was asked before: the
 // key under which it was to be found again may be forgotten by then.
@@ -43,6 +47,8 @@ type writer struct {
 
 	// The goroutine's own:
 	st       *state        // nil when nothing is known
+	current  time.Time     // when it was the log's end, for all that was known
+	shared   bool          // others wrote to the shard when we last looked
 	skew     time.Duration // how far the store's clock was ahead of ours
 	compared time.Time     // when they were compared last, by ours
 }
