@@ -130,24 +130,37 @@ func (m *runMerge[T]) merge(ctx context.Context, entries []T) error {
 func (m *runMerge[T]) part(ctx context.Context, part int, entries []T) ([]T, error) {
 	parts := m.run.Count()
 	for i, r := range m.old {
-		// Parts are halved as runs grow: an old one holds all that belongs here.
-		object := r.Object(part * r.Count() / parts)
-		if m.read[i].object != object {
-			older, err := snapshot.ReadRun[T](ctx, m.store, r, part*r.Count()/parts)
+		// An old run in fewer parts has one that holds all that belongs here. Of one
+		// in more parts, since much of it was replaced or is void, several do.
+		first, end := part*r.Count()/parts, (part+1)*r.Count()/parts
+		for of := first; of < max(end, first+1); of++ {
+			older, err := m.older(ctx, i, of)
 			if err != nil {
 				return nil, err
 			}
-			m.read[i] = runPart[T]{object, older}
-		}
-		for _, e := range m.read[i].entries {
-			if snapshot.PartOf(e.Name(), parts) == part && (m.void == nil || !m.void(e)) {
-				entries = append(entries, e)
+			for _, e := range older {
+				if snapshot.PartOf(e.Name(), parts) == part && (m.void == nil || !m.void(e)) {
+					entries = append(entries, e)
+				}
 			}
 		}
 	}
 	compare := func(a, b T) int { return strings.Compare(a.Name(), b.Name()) }
 	slices.SortStableFunc(entries, compare)
 	return slices.CompactFunc(entries, func(a, b T) bool { return a.Name() == b.Name() }), nil
+}
+
+// older returns a part of an old run, from memory if it was the last one read.
+func (m *runMerge[T]) older(ctx context.Context, run, part int) ([]T, error) {
+	object := m.old[run].Object(part)
+	if m.read[run].object != object {
+		entries, err := snapshot.ReadRun[T](ctx, m.store, m.old[run], part)
+		if err != nil {
+			return nil, err
+		}
+		m.read[run] = runPart[T]{object, entries}
+	}
+	return m.read[run].entries, nil
 }
 
 // putRun stores an object of a run, and returns its size.

@@ -77,6 +77,40 @@ func TestRunsKeepEveryStream(t *testing.T) {
 	}
 }
 
+// A run is cut by what its merge takes in; much of that may be replaced, so that
+// the next run has fewer parts than one that it takes in.
+func TestRunsInFewerPartsKeepEveryStream(t *testing.T) {
+	s := store.NewMemory()
+	var runs []snapshot.Run
+	for round, streams := range []int{5_400, 2_800, 2_750} {
+		entries := make([]snapshot.Head, streams)
+		for i := range entries {
+			entries[i] = snapshot.Head{Stream: fmt.Sprint("stream-", i), Sequence: int64(round + 1)}
+		}
+		var err error
+		if runs, err = foldRun(t.Context(), s, layout.NewHeads("i", 0), runs, entries, event.Micros(round), nil); err != nil {
+			t.Fatal(err)
+		}
+		if want := []int{1, 2, 1}[round]; len(runs) != 1 || runs[0].Count() != want || runs[0].Rows != 5_400 {
+			t.Fatalf("round %d: %+v, want one run of 5,400 in %d parts", round, runs, want)
+		}
+	}
+	for i := range 5_400 {
+		want := int64(1)
+		if i < 2_800 {
+			want = 2
+		}
+		if i < 2_750 {
+			want = 3
+		}
+		if i%50 == 0 || i >= 2_740 && i < 2_810 {
+			if got := lookUpHead(t, s, runs, fmt.Sprint("stream-", i)); got != want {
+				t.Fatalf("stream-%d stands at %d, not %d", i, got, want)
+			}
+		}
+	}
+}
+
 // readMeter counts what is read of heads.
 type readMeter struct {
 	store.Store
