@@ -23,6 +23,7 @@ type bench struct {
 	Runs   int
 	Dir    string
 	Data   string
+	Firn   string
 	only   *regexp.Regexp // nil for all
 	report report
 }
@@ -42,6 +43,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.Runs, "runs", 5, "runs of each side, at least; their median is shown")
 	flag.StringVar(&b.Dir, "keep", "", "folder where buckets are kept for the next run; without it they are made anew and removed")
 	flag.StringVar(&b.Data, "data", "../../shared/data", "folder with the real data sets, as far as they are there")
+	flag.StringVar(&b.Firn, "firn", "../firn", "the program that is measured")
 	only := flag.String("only", "", "regular expression of the works and queries to measure, all without")
 	out := flag.String("out", "", "prefix of the files that the report is written to, as .json and .md")
 	flag.Parse()
@@ -70,6 +72,9 @@ func run(ctx context.Context) error {
 
 // all measures everything that is wanted.
 func (b *bench) all(ctx context.Context) error {
+	if err := b.ingest(ctx); err != nil {
+		return err
+	}
 	for _, s := range append([]set{generated(b.Events)}, realSets(b.Data)...) {
 		if err := b.queries(ctx, s); err != nil {
 			return err

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/firnlog/firn/layout/event"
+)
+
+// batchEvents is how many events a request of the batch rows has, and clients
+// how many of these are under way at once.
+const (
+	batchEvents = 1_000
+	clients     = 8
+)
+
+// ndjson returns a set's events as bodies of so many lines.
+func ndjson(s set, lines int) (bodies [][]byte, err error) {
+	var body []byte
+	n := 0
+	err = s.source(func(e event.Event) error {
+		body = appendLine(body, &e)
+		if n++; n%lines == 0 {
+			bodies, body = append(bodies, body), make([]byte, 0, len(body)+len(body)/8)
+		}
+		return nil
+	})
+	if len(body) > 0 {
+		bodies = append(bodies, body)
+	}
+	return bodies, err
+}
+
+// appendLine appends an event as the native API takes it, with a line's end.
+func appendLine(b []byte, e *event.Event) []byte {
+	stream, _ := json.Marshal(e.Stream)
+	kind, _ := json.Marshal(e.Type)
+	return fmt.Appendf(b, `{"stream_id":%s,"event_type":%s,"timestamp":%q,"payload":%s,"metadata":%s}`+"\n", stream, kind, e.Time, e.Payload, e.Metadata)
+}
+
+// ingest measures appends of generated events, by Firn's server and its peers in
+// turns.
+func (b *bench) ingest(ctx context.Context) error {
+	const work = "append, NDJSON over HTTP, 1,000 events a request"
+	if !b.wanted(work) {
+		return nil
+	}
+	bodies, err := ndjson(generated(b.Events), batchEvents)
+	if err != nil {
+		return err
+	}
+	var firn, peak, cpu []float64
+	for range min(b.Runs, 3) {
+		run, err := b.appendToFirn(ctx, bodies)
+		if err != nil {
+			return err
+		}
+		firn, peak, cpu = append(firn, run.rate), append(peak, float64(run.peak)/(1<<20)), append(cpu, run.cpu)
+	}
+	f, p, c := figureOf(firn...), figureOf(peak...), figureOf(cpu...)
+	b.report.add(row{Work: work, Unit: "events/s", Firn: &f})
+	b.report.add(row{Work: "server while ingesting: memory at its peak", Unit: "MB", Firn: &p})
+	b.report.add(row{Work: "server while ingesting: CPU time, compaction included", Unit: "µs/event", Firn: &c})
+	return nil
+}
+
+// ingested is what one run of appends came to.
+type ingested struct {
+	rate float64 // events a second, acknowledged
+	peak int64   // bytes of memory of the server
+	cpu  float64 // microseconds of the server's CPU time, an event
+}
+
+// appendToFirn sends all bodies to a new server on a new bucket.
+func (b *bench) appendToFirn(ctx context.Context, bodies [][]byte) (ingested, error) {
+	dir := filepath.Join(b.Dir, "ingest")
+	defer os.RemoveAll(dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return ingested{}, err
+	}
+	s, err := b.serve(ctx, "file://"+dir)
+	if err != nil {
+		return ingested{}, err
+	}
+	took, err := sendAll(ctx, s.address, bodies)
+	events := float64(b.Events)
+	got := ingested{events / took.Seconds(), s.peak(), float64(s.cpu().Microseconds()) / events}
+	if stopped := s.stop(); err == nil {
+		err = stopped
+	}
+	return got, err
+}
+
+// sendAll sends each body as one append to a new instance of a server.
+func sendAll(ctx context.Context, address string, bodies [][]byte) (time.Duration, error) {
+	if err := createInstance(ctx, address, "log"); err != nil {
+		return 0, err
+	}
+	var next atomic.Int64
+	began := time.Now()
+	err := together(clients, func(int) error {
+		w, err := dial(address)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		for ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= len(bodies) {
+				return nil
+			}
+			if err := w.send(post(address, "/v1/instances/log/events?return=minimal", "application/x-ndjson", bodies[i])); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+	return time.Since(began), err
+}
+
+// together runs n clients at once and returns an error of one of them.
+func together(n int, client func(i int) error) error {
+	var wg sync.WaitGroup
+	errs := make(chan error, n)
+	for i := range n {
+		wg.Go(func() { errs <- client(i) })
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
