@@ -23,8 +23,9 @@ const (
 	pageRows   = 8_192 // rows after which all pages end; those of fields after so many values
 )
 
-// codec is shared by all writers, since its encoders are large.
-var codec = &zstd.Codec{Level: zstd.SpeedFastest}
+// dataCodec compresses data files for size. It is shared by all writers, since its
+// encoders are large.
+var dataCodec = &zstd.Codec{Level: zstd.SpeedFastest}
 
 // Writer writes one event file. Rows must come in the order that the file is
 // to have, those of a data file by stream and sequence within each row group.
@@ -47,7 +48,7 @@ func NewWriter(w io.Writer, sorted bool, meta map[string]string) *Writer {
 	if sorted {
 		return NewDataWriter(w, Plan{}, meta)
 	}
-	return newWriter(w, commitSchema, nil, meta, parquet.DictionaryMaxBytes(commitDictionary))
+	return newWriter(w, commitSchema, nil, meta, parquet.DictionaryMaxBytes(commitDictionary), parquet.Compression(&commitCodec{}))
 }
 
 // NewDataWriter starts a data file on w, with the fields and filters of the
@@ -57,6 +58,7 @@ func NewDataWriter(w io.Writer, p Plan, meta map[string]string) *Writer {
 	// The dictionaries of a row group are bounded by its rows. A bound beyond
 	// which they go on as plain pages would leave these out of bloom filters.
 	d := newWriter(w, schema, p.Fields, meta,
+		parquet.Compression(dataCodec),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("stream_id"), parquet.Ascending("sequence_number"))),
 		parquet.BloomFilters(p.filters()...),
 		parquet.DeferBloomFiltersWithBuffers(keep))
@@ -67,7 +69,6 @@ func NewDataWriter(w io.Writer, p Plan, meta map[string]string) *Writer {
 func newWriter(w io.Writer, schema *parquet.Schema, fields []Field, meta map[string]string, opts ...parquet.WriterOption) *Writer {
 	opts = append(opts, schema,
 		parquet.CreatedBy("firn", "1", ""),
-		parquet.Compression(codec),
 		parquet.DataPageStatistics(false), // the column index has them
 		parquet.SkipPageBounds("payload"),
 		parquet.SkipPageBounds("metadata"))
