@@ -31,6 +31,7 @@ type Template struct {
 type Function struct {
 	CodeURI     string `yaml:"CodeUri"`
 	Runtime     string `yaml:"Runtime"`
+	MemorySize  int    `yaml:"MemorySize"` // MB
 	Environment struct {
 		Variables map[string]any `yaml:"Variables"`
 	} `yaml:"Environment"`

@@ -30,6 +30,7 @@ type cli struct {
 	Compact   compactCmd   `cmd:"" help:"Fold, merge and sweep instances once."`
 	Erase     eraseCmd     `cmd:"" help:"Have events forgotten, for ever."`
 	Verify    verifyCmd    `cmd:"" help:"Read a bucket and check everything in it against everything else."`
+	Cost      costCmd      `cmd:"" help:"Reckon what a month costs on AWS."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

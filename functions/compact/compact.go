@@ -16,11 +16,15 @@ import (
 // step that is cut off is lost, and nothing but garbage for the sweeper.
 const margin = 5 * time.Second
 
-// function compacts a bucket.
+// function compacts a bucket. Its environment serves one invocation at a time.
 type function struct {
-	log    *commitlog.Log
-	logger *slog.Logger
-	stack  string // as metrics name it
+	compactor *compactor.Compactor // keeps what sweeps read before: snapshots of a day
+	logger    *slog.Logger
+	stack     string // as metrics name it
+}
+
+func newFunction(log *commitlog.Log, logger *slog.Logger, stack string) *function {
+	return &function{&compactor.Compactor{Log: log}, logger, stack}
 }
 
 // request is what the function is invoked with. The events of schedules have
@@ -53,14 +57,13 @@ func (f *function) run(ctx context.Context, in request) (report, error) {
 	out := report{Done: []done{}}
 	ids, err := f.ids(work, in.Instances)
 	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-	c := &compactor.Compactor{Log: f.log}
 	failed := []error{err}
 	for _, id := range ids {
 		if work.Err() != nil {
 			out.Unfinished++
 			continue
 		}
-		r, err := c.Run(work, id)
+		r, err := f.compactor.Run(work, id)
 		out.Done = append(out.Done, done{id, r})
 		if err != nil && work.Err() != nil {
 			out.Unfinished++
@@ -69,7 +72,7 @@ func (f *function) run(ctx context.Context, in request) (report, error) {
 		failed = append(failed, fault.Wrap(err, "instance %s", id))
 	}
 	if len(in.Instances) == 0 && work.Err() == nil {
-		if err := c.SweepCatalog(work); work.Err() == nil {
+		if err := f.compactor.SweepCatalog(work); work.Err() == nil {
 			failed = append(failed, err)
 		}
 	}
@@ -80,11 +83,11 @@ func (f *function) run(ctx context.Context, in request) (report, error) {
 // ids returns the instances to work on.
 func (f *function) ids(ctx context.Context, names []string) ([]string, error) {
 	if len(names) == 0 {
-		return f.log.IDs(ctx)
+		return f.compactor.Log.IDs(ctx)
 	}
 	var ids []string
 	for _, name := range names {
-		inst, err := f.log.Instance(ctx, name)
+		inst, err := f.compactor.Log.Instance(ctx, name)
 		if err != nil {
 			return nil, err
 		}

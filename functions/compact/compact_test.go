@@ -24,19 +24,25 @@ func bucket(t *testing.T, instances, events int) store.Store {
 		if _, err := log.CreateInstance(t.Context(), catalog.Instance{ID: id}); err != nil {
 			t.Fatal(err)
 		}
-		for range events {
-			_, err := log.Append(t.Context(), id, commitlog.Batch{Events: []event.Event{
-				{Stream: "s", Type: "t", Time: event.ToMicros(time.Now()), Payload: []byte("1"), Metadata: []byte("{}")}}})
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
+		appendTo(t, log, id, events)
 	}
 	return s
 }
 
+// appendTo appends events one by one.
+func appendTo(t *testing.T, log *commitlog.Log, id string, events int) {
+	t.Helper()
+	for range events {
+		_, err := log.Append(t.Context(), id, commitlog.Batch{Events: []event.Event{
+			{Stream: "s", Type: "t", Time: event.ToMicros(time.Now()), Payload: []byte("1"), Metadata: []byte("{}")}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func over(s store.Store) *function {
-	return &function{commitlog.Open(s), slog.New(slog.DiscardHandler), "test"}
+	return newFunction(commitlog.Open(s), slog.New(slog.DiscardHandler), "test")
 }
 
 func folded(out report) (n int64) {
@@ -115,31 +121,3 @@ func (s *stopping) Put(ctx context.Context, key string, b store.Body, c store.Co
 	s.stop()
 	return store.Receipt{}, context.Canceled
 }
-
-// What a run over an instance with nothing to do costs is paid for day and night.
-func TestIdleRunCosts(t *testing.T) {
-	s := bucket(t, 1, 3)
-	if _, err := over(s).run(t.Context(), request{}); err != nil {
-		t.Fatal(err)
-	}
-	counted := store.NewCounted(s)
-	warm := over(counted)
-	for _, most := range []int64{idleCold, idleWarm} {
-		before := counted.Counts()
-		if _, err := warm.run(t.Context(), request{}); err != nil {
-			t.Fatal(err)
-		}
-		n := counted.Counts().Sub(before)
-		t.Logf("%+v", n)
-		if n.Requests() > most || n.Put > 0 || n.Delete > 0 {
-			t.Errorf("%d requests, at most %d: %+v", n.Requests(), most, n)
-		}
-	}
-}
-
-// The most requests of such a run, in a new environment and in one that is warm.
-// docs/cost.md reckons with them.
-const (
-	idleCold = 30
-	idleWarm = 25
-)

@@ -16,6 +16,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return (&function{f.Log, f.Logger, f.Stack}).run, nil
+		return newFunction(f.Log, f.Logger, f.Stack).run, nil
 	})
 }

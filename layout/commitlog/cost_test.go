@@ -10,6 +10,7 @@ import (
 
 	"github.com/firnlog/firn/compactor"
 	"github.com/firnlog/firn/internal/bubble"
+	"github.com/firnlog/firn/internal/cost"
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/commitlog"
@@ -91,13 +92,13 @@ func TestWarmAppendCostsOnePut(t *testing.T) {
 		mustAppend(t, l, batch("a"))
 		for _, b := range []commitlog.Batch{batch("a"), batch("a", "b", "new", "old"), {Events: batch("a").Events, Expect: map[string]commitlog.Expectation{"a": 3}}} {
 			n, trips := measured(s, func() { mustAppend(t, l, b) })
-			if n.Put != 1 || n.Requests() != 1 || trips != 1 {
+			if n.Put != cost.WarmAppend.Put || n.Requests() != cost.WarmAppend.Put || trips != 1 {
 				t.Errorf("a warm append cost %+v in %d round trips", n, trips)
 			}
 		}
 		time.Sleep(61 * time.Minute)
 		n, _ := measured(s, func() { mustAppend(t, l, batch("a")) })
-		if n.Put != 1 || n.List > 2 || n.Get > 1 { // the catalog's and the snapshots' newest, and a probe behind the log's end
+		if n.Put != 1 || n.List > cost.HourlyLook.List || n.Get > cost.HourlyLook.Get { // the catalog's and the snapshots' newest, and a probe behind the log's end
 			t.Errorf("an append after an hour cost %+v", n)
 		}
 	})
@@ -249,7 +250,7 @@ func TestQueryCostsOneListPerShard(t *testing.T) {
 		}
 		pin()
 		n, trips := measured(s, func() { pin() })
-		if n.List != shards || n.Requests() != shards || trips != 1 {
+		if n.List != shards*cost.WarmView.List || n.Requests() != shards || trips != 1 {
 			t.Errorf("a warm view cost %+v in %d round trips", n, trips)
 		}
 		mustAppend(t, w, batch("a"))
