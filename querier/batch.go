@@ -67,7 +67,7 @@ func (v *Value) Float() float64 {
 	if v.kind == whole {
 		return float64(v.n)
 	}
-	return v.f
+	return v.broken()
 }
 
 // tableFields are what a table of events shows when a query does not select.

@@ -127,7 +127,7 @@ func filledIn(b *testing.B, engine *querier.Engine, text string) string {
 	if !bytes.Contains([]byte(text), []byte("%s")) {
 		return text
 	}
-	q, err := querier.ParseText(fmt.Sprintf("from gen | offset %d | limit 1 | nototal", min(*benchRows/2, 90_000)))
+	q, err := querier.ParseText(fmt.Sprintf("from gen | offset %d | limit 1 | nototal", min(*benchRows/2, 5_000)))
 	if err != nil {
 		b.Fatal(err)
 	}

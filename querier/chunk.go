@@ -79,7 +79,11 @@ func (c *chunk) load(cols segment.Columns, paths ...string) error {
 // read reads columns, and tells where the batch has each row.
 func (c *chunk) read(cols segment.Columns, paths []string) (*segment.Batch, []int32, error) {
 	if c.file && c.left != nil && len(c.left)*fewRows < c.rows() {
-		rows, at := c.sparse(c.left)
+		near := nearRows
+		if cols&documentColumns == 0 {
+			near = nearCodes
+		}
+		rows, at := c.sparse(c.left, near)
 		b, err := c.group.ReadRows(rows, cols, paths)
 		return b, at, err
 	}
@@ -91,16 +95,21 @@ func (c *chunk) read(cols segment.Columns, paths []string) (*segment.Batch, []in
 	return b, nil, err
 }
 
-// fewRows is which part of the rows at most is read alone, and nearRows how far
-// apart two of them may be to be read together.
+// fewRows is which part of the rows at most is read alone. Two rows that are no
+// farther apart than nearRows are read together: many single ones cost more than
+// what lies between them. Of columns without texts of their own these are more.
 const (
-	fewRows  = 4
-	nearRows = 16
+	fewRows   = 4
+	nearRows  = 16
+	nearCodes = 512
 )
+
+// documentColumns are those whose rows are long.
+var documentColumns = segment.Set(segment.Payload, segment.Metadata)
 
 // sparse returns where in the group some rows lie, and by row where a batch of
 // these has it.
-func (u *unit) sparse(rows []int32) (segment.Rows, []int32) {
+func (u *unit) sparse(rows []int32, near int) (segment.Rows, []int32) {
 	sel := u.sel
 	if sel == nil {
 		sel = segment.Rows{{From: 0, To: u.group.Rows()}}
@@ -112,7 +121,7 @@ func (u *unit) sparse(rows []int32) (segment.Rows, []int32) {
 		for len(rows) > 0 && int(rows[0])-first < s.To-s.From {
 			row := s.From + int(rows[0]) - first
 			from := row
-			if last := len(out) - 1; last >= 0 && out[last].To >= s.From && row-out[last].To <= nearRows {
+			if last := len(out) - 1; last >= 0 && out[last].To >= s.From && row-out[last].To <= near {
 				from = out[last].To
 			}
 			out = out.Add(segment.Range{From: from, To: row + 1})

@@ -1,6 +1,8 @@
 package querier
 
 import (
+	"slices"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	arrays "github.com/apache/arrow-go/v18/arrow/array"
 )
@@ -77,6 +79,9 @@ func newColumn(n Named) column {
 const defaultTop = 10
 
 func (s *states[S, P]) grow(n int) {
+	if n > cap(s.list) {
+		s.list = slices.Grow(s.list, max(n, 2*len(s.list))-len(s.list))
+	}
 	for len(s.list) < n {
 		s.list = append(s.list, s.fresh)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -86,7 +87,7 @@ func encodeKey(v *Value) string {
 	case boolean, whole, moment:
 		return k + strconv.FormatInt(v.n, 10)
 	case broken:
-		return k + strconv.FormatFloat(v.f, 'g', -1, 64)
+		return k + strconv.FormatFloat(v.broken(), 'g', -1, 64)
 	}
 	return k + v.s
 }
@@ -101,7 +102,9 @@ func decodeKey(s string) (v Value, err error) {
 		case boolean, whole, moment:
 			v.n, err = strconv.ParseInt(s[1:], 10, 64)
 		case broken:
-			v.f, err = strconv.ParseFloat(s[1:], 64)
+			var f float64
+			f, err = strconv.ParseFloat(s[1:], 64)
+			v.n = int64(math.Float64bits(f))
 		default:
 			v.s = s[1:]
 		}

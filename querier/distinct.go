@@ -50,6 +50,7 @@ func (d *distincts) number(hash uint64, v []Value, copied bool) (number int32, g
 func (d *distincts) merge(other column, to []int32) int {
 	o := other.(*distincts)
 	grown := 0
+	d.values.reserve(o.values.len() / 4) // most are there already
 	numbers := make([]uint32, o.values.len())
 	for i := range numbers {
 		v := o.values.at(int32(i))

@@ -46,45 +46,39 @@ func (t *table) sorted() []int32 {
 // at once.
 const spareGroups = 1_000
 
-// ranking orders groups.
+// ranking orders groups by what is asked for, and ties by their keys.
 type ranking struct {
-	order order
-	width int
-	keys  []Value // of group g from g*width on
+	order  order // what is asked for
+	ties   order
+	groups *tuples
+	keys   []Value // those of order, of all groups one after the other
 }
 
-// ranking returns the order of the groups; ties are in the order of their keys.
 func (t *table) ranking() *ranking {
-	r := &ranking{}
+	r := &ranking{groups: &t.groups, ties: order{by: make([]Order, len(t.plan.GroupBy))}}
 	for _, by := range t.plan.OrderBy {
 		r.order.by = append(r.order.by, Order{Desc: by.Desc})
 	}
-	if len(t.plan.OrderBy) == 0 {
-		r.keys = t.groups.values
-	} else {
+	r.keys = make([]Value, t.groups.len()*len(t.plan.OrderBy))
+	for i, by := range t.plan.OrderBy {
+		key, value := t.plan.rank(by.Name)
 		for g := range int32(t.groups.len()) {
-			for _, by := range t.plan.OrderBy {
-				r.keys = append(r.keys, t.orderKey(by, g))
+			if at := int(g)*len(t.plan.OrderBy) + i; key >= 0 {
+				r.keys[at] = t.groups.at(g)[key]
+			} else {
+				r.keys[at] = t.columns[value].result(g).compacted()
 			}
-			r.keys = append(r.keys, t.groups.at(g)...)
 		}
 	}
-	r.order.by = append(r.order.by, make([]Order, len(t.plan.GroupBy))...)
-	r.width = len(r.order.by)
 	return r
 }
 
 func (r *ranking) compare(a, b int32) int {
-	return r.order.compareKeys(r.keys[int(a)*r.width:], r.keys[int(b)*r.width:])
-}
-
-// orderKey returns what a group is ordered by.
-func (t *table) orderKey(by GroupOrder, g int32) Value {
-	key, value := t.plan.rank(by.Name)
-	if key >= 0 {
-		return t.groups.at(g)[key]
+	n := len(r.order.by)
+	if c := r.order.compareKeys(r.keys[int(a)*n:], r.keys[int(b)*n:]); c != 0 {
+		return c
 	}
-	return t.columns[value].result(g).compacted()
+	return r.ties.compareKeys(r.groups.at(a), r.groups.at(b))
 }
 
 func (t *table) appendRow(b []byte, g int32) []byte {

@@ -32,11 +32,12 @@ var sketchMapping = func() *mapping.LogarithmicMapping {
 }()
 
 func (p *percentile) add(v *Value, _ origin) int {
-	f := v.f
+	var f float64
 	switch v.kind {
 	case whole:
 		f = float64(v.n)
 	case broken:
+		f = v.broken()
 	default:
 		return 0
 	}

@@ -130,7 +130,7 @@ func (t *test) floatRange() (lo, hi float64, ok bool) {
 func (v *Value) exactFloat() (float64, bool) {
 	switch v.kind {
 	case broken:
-		return v.f, true
+		return v.broken(), true
 	case whole:
 		const exact = 1 << 53
 		return float64(v.n), v.n >= -exact && v.n <= exact

@@ -22,7 +22,7 @@ func (s *sum) add(v *Value, _ origin) int {
 		s.addWide(uint64(v.n>>63), uint64(v.n))
 		s.n++
 	case broken:
-		s.addFloat(v.f)
+		s.addFloat(v.broken())
 		s.breaks = true
 		s.n++
 	}

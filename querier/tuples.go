@@ -2,8 +2,8 @@ package querier
 
 import (
 	"hash/maphash"
-	"math"
 	"math/bits"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -50,7 +50,7 @@ func (t *tuples) find(hash uint64, values []Value) (i int32, ok bool) {
 // add numbers a list that is not there yet.
 func (t *tuples) add(hash uint64, values []Value) int32 {
 	if 2*(t.len()+1) > len(t.slots) {
-		t.rehash(max(16, 2*len(t.slots)))
+		t.reserve(t.len() + 1)
 	}
 	t.hashes = append(t.hashes, hash)
 	t.values = append(t.values, values...)
@@ -58,7 +58,17 @@ func (t *tuples) add(hash uint64, values []Value) int32 {
 	return int32(t.len() - 1)
 }
 
-func (t *tuples) rehash(size int) {
+// reserve makes room for some more lists.
+func (t *tuples) reserve(more int) {
+	size := max(16, len(t.slots))
+	for size < 2*(t.len()+more) {
+		size *= 2
+	}
+	t.hashes = slices.Grow(t.hashes, size/2-t.len())
+	t.values = slices.Grow(t.values, t.width*(size/2)-len(t.values))
+	if size == len(t.slots) {
+		return
+	}
 	t.slots = make([]slot, size)
 	for i, hash := range t.hashes {
 		t.place(hash, int32(i)+1)
@@ -78,7 +88,7 @@ func (t *tuples) place(hash uint64, number int32) {
 func same(a, b []Value) bool {
 	for i := range a {
 		x, y := &a[i], &b[i]
-		if x.kind != y.kind || x.n != y.n || x.f != y.f || x.kind != broken && x.s != y.s {
+		if x.kind != y.kind || x.n != y.n || x.kind != broken && x.s != y.s {
 			return false
 		}
 	}
@@ -103,10 +113,8 @@ const mixer = 0x9e3779b97f4a7c15
 func (v *Value) hash() uint64 {
 	h := uint64(v.kind)
 	switch v.kind {
-	case boolean, whole, moment:
+	case boolean, whole, broken, moment:
 		h ^= uint64(v.n) * mixer
-	case broken:
-		h ^= math.Float64bits(v.f) * mixer
 	case text, array, object:
 		h ^= maphash.String(hashSeed, v.s)
 	}

@@ -32,9 +32,8 @@ const (
 // is that of a field that an event does not have.
 type Value struct {
 	kind kind
-	n    int64   // whole, moment, boolean
-	f    float64 // broken
-	s    string  // text; the JSON text of broken, array and object, "" if none is known
+	n    int64  // whole, moment, boolean; the bits of broken
+	s    string // text; the JSON text of broken, array and object, "" if none is known
 }
 
 // Text returns a string value.
@@ -104,8 +103,11 @@ func floatValue(f float64) Value {
 	if f == math.Trunc(f) && f >= -1<<63 && f < 1<<63 {
 		return Number(int64(f))
 	}
-	return Value{kind: broken, f: f}
+	return Value{kind: broken, n: int64(math.Float64bits(f))}
 }
+
+// broken returns the number of a broken value.
+func (v *Value) broken() float64 { return math.Float64frombits(uint64(v.n)) }
 
 // rank orders values of different types. Values compare by rank first.
 func (v *Value) rank() int {
@@ -147,13 +149,13 @@ func compareNumbers(a, b *Value) int {
 	case a.kind == whole && b.kind == whole:
 		return cmp.Compare(a.n, b.n)
 	case a.kind == broken && b.kind == broken:
-		return cmp.Compare(a.f, b.f)
+		return cmp.Compare(a.broken(), b.broken())
 	case a.kind == broken:
 		return -compareNumbers(b, a)
-	case b.f >= 1<<63: // where the largest int64 would be rounded up to
+	case b.broken() >= 1<<63: // where the largest int64 would be rounded up to
 		return -1
 	}
-	return cmp.Compare(float64(a.n), b.f)
+	return cmp.Compare(float64(a.n), b.broken())
 }
 
 // scalar reports whether v is null, a boolean, a number or a string.
@@ -189,7 +191,7 @@ func (v *Value) appendJSON(b []byte) []byte {
 		return strconv.AppendInt(b, v.n, 10)
 	case broken:
 		if v.s == "" {
-			return append(b, jsontext.Float(v.f).String()...)
+			return append(b, jsontext.Float(v.broken()).String()...)
 		}
 		return append(b, v.s...)
 	case text:
@@ -207,10 +209,8 @@ func (v *Value) appendJSON(b []byte) []byte {
 func (v *Value) appendKey(b []byte) []byte {
 	b = append(b, byte(v.rank()), byte(v.kind))
 	switch v.kind {
-	case boolean, whole, moment:
+	case boolean, whole, broken, moment:
 		return appendUint64(b, uint64(v.n))
-	case broken:
-		return appendUint64(b, math.Float64bits(v.f))
 	case text, array, object:
 		return append(appendUint64(b, uint64(len(v.s))), v.s...)
 	}
