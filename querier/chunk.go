@@ -11,12 +11,14 @@ import (
 // unit is a row group of a data file or of a commit: what is scanned at once.
 // Its rows are counted from 0, whatever their places in the group are.
 type unit struct {
-	group *segment.Group
-	shard int
-	file  bool            // of a data file; else of a commit, which is in memory
-	mask  *commitlog.Mask // what is erased of it, nil for nothing
-	sel   segment.Rows    // what page indexes leave of the group, nil for all
-	kept  *chunk
+	group  *segment.Group // nil for one that another process scanned, until it is read
+	of     *source
+	number int // of the row group
+	shard  int
+	file   bool            // of a data file; else of a commit, which is in memory
+	mask   *commitlog.Mask // what is erased of it, nil for nothing
+	sel    segment.Rows    // what page indexes leave of the group, nil for all
+	kept   *chunk
 }
 
 // rows returns the number of rows.

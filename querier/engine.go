@@ -17,6 +17,7 @@ type Engine struct {
 	workers int   // row groups scanned at once by a query
 	memory  int64 // MaxMemory, in bytes
 	limits  Limits
+	fan     *FanOut // nil keeps all work here
 }
 
 // minWorkers keeps some reads of the store under way also on a small machine.
@@ -108,6 +109,7 @@ func (e *Engine) answer(ctx context.Context, q *Query) (*Result, error) {
 	res.Stats = r.stats.stats(start)
 	if q.Explain {
 		d := r.stats.detail()
+		d.Workers = r.spread.workers
 		d.Pin, d.Scan, d.Page = pinned.Sub(start), scanned.Sub(pinned), time.Since(scanned)
 		res.Stats.Detail = d
 	}
@@ -116,8 +118,7 @@ func (e *Engine) answer(ctx context.Context, q *Query) (*Result, error) {
 
 // begin pins what the query reads.
 func (e *Engine) begin(ctx context.Context, p *plan) (*run, error) {
-	r := &run{plan: p, workers: e.workers, limits: e.limits, counting: !p.q.NoTotal, total: -1}
-	r.memory.limit = e.memory
+	r := &run{plan: p, memory: &budget{limit: e.memory}, workers: e.workers, limits: e.limits, fan: e.fan, counting: !p.q.NoTotal, total: -1}
 	n := p.q.Offset + p.q.Limit
 	var after *entry
 	var err error
@@ -141,9 +142,9 @@ func (e *Engine) begin(ctx context.Context, p *plan) (*run, error) {
 		return nil, err
 	}
 	if p.reduce != nil {
-		r.table, r.counting = newTable(r.reduce, &r.memory), true
+		r.table, r.counting = newTable(r.reduce, r.memory), true
 	} else if p.q.Limit > 0 {
-		r.top = newTop(p.order, n+1, after, &r.memory) // one more tells whether a further page follows
+		r.top = newTop(p.order, n+1, after, r.memory) // one more tells whether a further page follows
 	}
 	if r.counting {
 		r.total = 0

@@ -73,7 +73,7 @@ func (e *Engine) Find(ctx context.Context, q *Query, most int) ([]event.Event, e
 	if err != nil {
 		return nil, err
 	}
-	r.top = newTop(r.order, most+1, nil, &r.memory)
+	r.top = newTop(r.order, most+1, nil, r.memory)
 	if err := r.scan(ctx); err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (r *run) names(ctx context.Context, entries []*entry) ([]event.Event, error
 		if c == nil {
 			c = &chunk{unit: e.unit, stats: &r.stats}
 			chunks[e.unit] = c
-			if err := ctx.Err(); err != nil {
+			if err := r.ready(ctx, e.unit); err != nil {
 				return nil, err
 			}
 			if err := c.load(segment.Set(segment.Stream, segment.Sequence)); err != nil {

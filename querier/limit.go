@@ -57,3 +57,18 @@ func (l *Limits) check(c *counters) error {
 	}
 	return nil
 }
+
+// left returns how many rows may still be scanned and bytes read, 0 for any, or the
+// error of a limit that is reached.
+func (l *Limits) left(c *counters) (rows, bytes int64, err error) {
+	if err = l.check(c); err != nil {
+		return 0, 0, err
+	}
+	if l.Rows > 0 {
+		rows = max(1, l.Rows-c.rowsScanned.Load())
+	}
+	if l.Bytes > 0 {
+		bytes = max(1, l.Bytes-c.bytesRead.Load())
+	}
+	return rows, bytes, nil
+}

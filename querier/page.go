@@ -72,11 +72,11 @@ func (r *run) render(ctx context.Context, entries []*entry) ([]jsontext.Value, e
 
 // renderUnit renders the entries of one unit, given by their ranks on the page.
 func (r *run) renderUnit(ctx context.Context, u *unit, entries []*entry, ranks []int, b *pageBuffer) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if !b.open(ranks[0]) {
 		return nil
+	}
+	if err := r.ready(ctx, u); err != nil {
+		return err
 	}
 	c := u.kept
 	if c == nil {

@@ -32,7 +32,7 @@ func (r *run) scanUnit(ctx context.Context, u *unit) (*part, error) {
 		return &part{matched: int64(u.rows())}, nil
 	}
 	if r.table != nil && counted && r.reduce.statistics() && !r.reduce.byType() {
-		t := newTable(r.reduce, &r.memory)
+		t := newTable(r.reduce, r.memory)
 		r.stats.rowsCounted.Add(int64(u.rows()))
 		return &part{int64(u.rows()), nil, t}, t.count("", int64(u.rows()))
 	}
@@ -60,7 +60,7 @@ func (r *run) scanRows(u *unit, rest []predicate, wanted bool) (*part, error) {
 	p := &part{matched: int64(len(rows))}
 	switch {
 	case r.table != nil:
-		p.table = newTable(r.reduce, &r.memory)
+		p.table = newTable(r.reduce, r.memory)
 		if err = r.reduce.load(c); err == nil {
 			err = p.table.rows(c, rows)
 		}

@@ -41,6 +41,32 @@ func readValue(a arrow.Array, i int) (Value, error) {
 	return v, nil
 }
 
+// keysField holds some values of one row: those of a group, or of an order.
+var keysField = arrow.Field{Name: "keys", Type: arrow.ListOf(arrow.BinaryTypes.Binary)}
+
+// writeValues appends values to a builder of lists.
+func writeValues(b arrays.Builder, values []Value) {
+	list := b.(*arrays.ListBuilder)
+	list.Append(true)
+	for i := range values {
+		writeValue(list.ValueBuilder(), &values[i])
+	}
+}
+
+// readValues reads what writeValues wrote.
+func readValues(a arrow.Array, row int) (values []Value, err error) {
+	list := a.(*arrays.List)
+	from, to := list.ValueOffsets(row)
+	for i := from; i < to; i++ {
+		v, err := readValue(list.ListValues(), int(i))
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, v)
+	}
+	return values, nil
+}
+
 // placeFields are the fields of a place.
 var placeFields = []arrow.Field{{Name: "shard", Type: arrow.PrimitiveTypes.Int64},
 	{Name: "position", Type: arrow.PrimitiveTypes.Int64}, {Name: "ordinal", Type: arrow.PrimitiveTypes.Int32}}

@@ -381,8 +381,14 @@ func TestEngineAgainstReference(t *testing.T) {
 
 func compareRun(t *testing.T, m *memory, events []event.Event, query string) {
 	t.Helper()
+	compareWith(t, newEngine(m), m, events, query)
+}
+
+// compareWith compares the answer of an engine over m with the reference.
+func compareWith(t *testing.T, e *Engine, m *memory, events []event.Event, query string) *Result {
+	t.Helper()
 	want := refRun(events, m.hidden, m.now, query)
-	got := m.run(t, query)
+	got := m.ask(t, e, query)
 	if got.Total != int64(want.total) {
 		t.Fatalf("%s\ntotal %d, want %d", query, got.Total, want.total)
 	}
@@ -390,7 +396,7 @@ func compareRun(t *testing.T, m *memory, events []event.Event, query string) {
 		if !sameJSON(t, string(got.Aggregation), want.aggregation) {
 			t.Fatalf("%s\naggregation %s\nwant %s", query, got.Aggregation, want.aggregation)
 		}
-		return
+		return got
 	}
 	if len(got.Events) != len(want.events) {
 		t.Fatalf("%s\n%d events, want %d", query, len(got.Events), len(want.events))
@@ -400,4 +406,5 @@ func compareRun(t *testing.T, m *memory, events []event.Event, query string) {
 			t.Fatalf("%s\nevent %d is %s\nwant %s", query, i, e, want.events[i])
 		}
 	}
+	return got
 }

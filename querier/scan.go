@@ -27,18 +27,22 @@ type run struct {
 	table    *table
 	total    int64 // -1 where it is not counted
 	matched  int64
-	memory   budget
+	memory   *budget
 	kept     atomic.Int64 // bytes of columns kept for the page
 	stats    counters
+	fan      *FanOut // nil keeps all work here
+	spread   spread
 }
 
 // source is a data file, or a commit of the tail.
 type source struct {
 	extent
-	file snapshot.File
-	open *segment.File   // nil for a file that is not open yet
-	rest []predicate     // cheap predicates that statistics leave open
-	mask *commitlog.Mask // what is erased of it, nil for nothing
+	file   snapshot.File
+	commit *commitlog.Commit // nil for a file
+	slice  slice             // of the file's row groups
+	open   *segment.File     // nil for a file that is not open yet
+	rest   []predicate       // cheap predicates that statistics leave open
+	mask   *commitlog.Mask   // what is erased of it, nil for nothing
 }
 
 // wave is how many files are opened before their row groups are scanned. What
@@ -54,6 +58,14 @@ func (r *run) scan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.fan != nil {
+		return r.scanFar(ctx, sources)
+	}
+	return r.scanHere(ctx, sources)
+}
+
+// scanHere goes through sources in this process.
+func (r *run) scanHere(ctx context.Context, sources []*source) error {
 	for some := range slices.Chunk(sources, wave) {
 		units, err := r.open(ctx, some)
 		if err != nil {
@@ -71,40 +83,60 @@ func (r *run) scan(ctx context.Context) error {
 // sources returns the data files that statistics do not rule out and all
 // commits of the tail, those first that come first in the order.
 func (r *run) sources(ctx context.Context) ([]*source, error) {
-	before := r.view.hiddenBefore()
-	if r.columns = r.cheap; before > event.MinTime {
-		r.columns = append([]predicate{hidden(before)}, r.cheap...)
-	}
+	r.columns = r.visible()
 	var out []*source
-	if from := max(r.from, before); from <= r.to {
+	if from := max(r.from, r.view.hiddenBefore()); from <= r.to {
 		files, err := r.view.Files(ctx, from, r.to)
 		if err != nil {
 			return nil, err
 		}
 		r.stats.filesConsidered.Add(int64(len(files)))
 		for _, f := range files {
-			e := fileExtent{f}
-			if rest, ok := prune(e, r.columns); ok && mayHold(f.Types, rest) {
-				mask, err := r.view.FileMask(ctx, f)
-				if err != nil {
-					return nil, err
-				}
-				out = append(out, &source{extent: e, file: f, rest: rest, mask: mask})
+			s, err := r.fileSource(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			if s != nil {
+				out = append(out, s)
 			}
 		}
 	}
 	for _, c := range r.view.tail() {
-		r.stats.tailCommits.Add(1)
-		mask, err := r.view.TailMask(ctx, c)
+		s, err := r.commitSource(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, &source{extent: commitExtent{c.Shard, c.Position}, open: c.File, rest: r.columns, mask: mask})
+		r.stats.tailCommits.Add(1)
+		out = append(out, s)
 	}
 	if r.top != nil {
 		slices.SortStableFunc(out, func(a, b *source) int { return r.earlier(a, b) })
 	}
 	return out, nil
+}
+
+// visible returns the plan's cheap predicates, and that of retention.
+func (r *run) visible() []predicate {
+	if before := r.view.hiddenBefore(); before > event.MinTime {
+		return append([]predicate{hidden(before)}, r.cheap...)
+	}
+	return r.cheap
+}
+
+// fileSource returns a data file, nil for one that statistics rule out.
+func (r *run) fileSource(ctx context.Context, f snapshot.File) (*source, error) {
+	e := fileExtent{f}
+	rest, ok := prune(e, r.columns)
+	if !ok || !mayHold(f.Types, rest) {
+		return nil, nil
+	}
+	mask, err := r.view.FileMask(ctx, f)
+	return &source{extent: e, file: f, rest: rest, mask: mask}, err
+}
+
+func (r *run) commitSource(ctx context.Context, c *commitlog.Commit) (*source, error) {
+	mask, err := r.view.TailMask(ctx, c)
+	return &source{extent: commitExtent{c.Shard, c.Position}, commit: c, open: c.File, rest: r.columns, mask: mask}, err
 }
 
 // earlier orders extents by where their first event may come.
@@ -201,9 +233,11 @@ func (r *run) open(ctx context.Context, sources []*source) ([]*unit, error) {
 		if r.totalled(s) {
 			continue
 		}
-		places, _ := s.places()
-		for _, group := range s.open.Groups() {
-			units = append(units, &unit{group: group, shard: places.Shard, file: s.file.Key != "", mask: s.mask})
+		groups := s.open.Groups()
+		for i, to := s.slice.span(len(groups)); i < to; i++ {
+			u := s.unit(i)
+			u.group = groups[i]
+			units = append(units, u)
 		}
 	}
 	r.stats.groupsConsidered.Add(int64(len(units)))
@@ -215,6 +249,12 @@ func (r *run) open(ctx context.Context, sources []*source) ([]*unit, error) {
 	return units, nil
 }
 
+// unit returns the row group of a number.
+func (s *source) unit(number int) *unit {
+	places, _ := s.places()
+	return &unit{of: s, number: number, shard: places.Shard, file: s.commit == nil, mask: s.mask}
+}
+
 // settle answers for a file by its statistics alone, if they suffice: when its
 // events can only be counted, and conditions are open only on their types,
 // whose counts are known.
@@ -222,6 +262,9 @@ func (r *run) settle(s *source) (done bool, err error) {
 	rest, rows, types := s.rest, s.file.Rows, s.file.Types
 	if r.top == nil && r.table == nil && !r.counting {
 		return false, nil // all events are wanted
+	}
+	if !s.slice.whole() {
+		return r.top != nil && !r.counting && r.top.excludes(s.extent), nil
 	}
 	if r.totalled(s) {
 		return true, nil

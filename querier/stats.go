@@ -1,6 +1,9 @@
 package querier
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -19,6 +22,9 @@ type Stats struct {
 	BytesRead        int64         // of columns of data files, compressed
 	Requests         int64         // reads of data files: those that open them, and those of columns
 	TailCommits      int64         // commits that no data file holds yet
+	Shares           int64         // parts of the work that were spread over workers, this process among them
+	SharesHere       int64         // of them, those done in this process
+	SharesResent     int64         // how often one was sent again, since its answer was lost
 	Duration         time.Duration // from the call to the answer
 
 	Detail *Detail // nil unless the query asks to explain
@@ -31,6 +37,8 @@ type Detail struct {
 	ByColumn        int64         // conditions on paths that a column answered, one for each row group
 	ByJSON          int64         // and those that took the JSON
 	Pin, Scan, Page time.Duration // finding what to read, scanning it, and reading the page's events
+
+	Workers map[string]int64 // shares by the process that did them; "" is this one
 }
 
 // counters are the stats of a query under way.
@@ -39,6 +47,7 @@ type counters struct {
 	pagesConsidered, pagesRead, rowsScanned, rowsMatched     atomic.Int64
 	bytesRead, requests, tailCommits                         atomic.Int64
 	rowsCounted, filteredGroups, byColumn, byJSON            atomic.Int64
+	shares, sharesHere, sharesResent                         atomic.Int64
 }
 
 func (c *counters) stats(since time.Time) Stats {
@@ -47,7 +56,8 @@ func (c *counters) stats(since time.Time) Stats {
 		GroupsConsidered: c.groupsConsidered.Load(), GroupsRead: c.groupsRead.Load(),
 		PagesConsidered: c.pagesConsidered.Load(), PagesRead: c.pagesRead.Load(),
 		RowsScanned: c.rowsScanned.Load(), RowsMatched: c.rowsMatched.Load(), BytesRead: c.bytesRead.Load(),
-		Requests: c.requests.Load(), TailCommits: c.tailCommits.Load(), Duration: time.Since(since),
+		Requests: c.requests.Load(), TailCommits: c.tailCommits.Load(),
+		Shares: c.shares.Load(), SharesHere: c.sharesHere.Load(), SharesResent: c.sharesResent.Load(), Duration: time.Since(since),
 	}
 }
 
@@ -71,16 +81,33 @@ func (s *Stats) AppendJSON(b []byte) []byte {
 		{"rows_scanned", s.RowsScanned}, {"rows_matched", s.RowsMatched},
 		{"bytes_read", s.BytesRead}, {"requests", s.Requests}, {"tail_commits", s.TailCommits},
 	})
+	if s.Shares > 0 {
+		b = appendFigures(b, []figure{{"shares", s.Shares}, {"shares_here", s.SharesHere}, {"shares_resent", s.SharesResent}})
+	}
 	if d := s.Detail; d != nil {
 		b = appendFigures(append(b, `"explain":{`...), []figure{
 			{"rows_counted", d.RowsCounted}, {"filtered_groups", d.FilteredGroups},
 			{"conditions_by_column", d.ByColumn}, {"conditions_by_json", d.ByJSON},
 		})
+		if len(d.Workers) > 0 {
+			b = append(d.appendWorkers(append(b, `"workers":{`...)), `},`...)
+		}
 		b = appendMilliseconds(b, "pin_milliseconds", d.Pin)
 		b = appendMilliseconds(append(b, ','), "scan_milliseconds", d.Scan)
 		b = append(appendMilliseconds(append(b, ','), "page_milliseconds", d.Page), `},`...)
 	}
 	return append(appendMilliseconds(b, "milliseconds", s.Duration), '}')
+}
+
+// appendWorkers appends the members of the object that says who did how many shares.
+func (d *Detail) appendWorkers(b []byte) []byte {
+	for i, name := range slices.Sorted(maps.Keys(d.Workers)) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(appendQuoted(b, cmp.Or(name, "here")), ':'), d.Workers[name], 10)
+	}
+	return b
 }
 
 // appendFigures appends members, each with a comma behind it.

@@ -101,16 +101,31 @@ func (s *stream) stored(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.fan != nil {
+		err = s.rowsFar(ctx, sources)
+	} else {
+		err = s.rowsHere(ctx, sources)
+	}
+	if err == errEnough {
+		return nil
+	}
+	return err
+}
+
+// rowsHere emits the matching events of sources.
+func (s *stream) rowsHere(ctx context.Context, sources []*source) error {
+	return s.matches(ctx, sources, func(c *chunk) error { return s.rows(ctx, c.unit, c.left) })
+}
+
+// matches calls emit with the units of sources and their rows that match, in
+// order.
+func (r *run) matches(ctx context.Context, sources []*source, emit func(*chunk) error) error {
 	for some := range slices.Chunk(sources, wave) {
-		units, err := s.open(ctx, some)
+		units, err := r.open(ctx, some)
 		if err != nil {
 			return err
 		}
-		err = inOrder(ctx, len(units), s.workers, func(ctx context.Context, i int) (*chunk, error) { return s.matching(ctx, units[i]) },
-			func(c *chunk) error { return s.rows(ctx, c.unit, c.left) })
-		if err == errEnough {
-			return nil
-		}
+		err = inOrder(ctx, len(units), r.workers, func(ctx context.Context, i int) (*chunk, error) { return r.matching(ctx, units[i]) }, emit)
 		if err != nil {
 			return err
 		}
@@ -120,24 +135,24 @@ func (s *stream) stored(ctx context.Context) error {
 
 // matching finds the rows of a unit that match, without the columns that show
 // them. The chunk that it returns holds nothing but these.
-func (s *stream) matching(ctx context.Context, u *unit) (*chunk, error) {
+func (r *run) matching(ctx context.Context, u *unit) (*chunk, error) {
 	none := &chunk{unit: u}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	rest, ok := prune(groupExtent{u.group, u.shard}, s.columns)
-	if !ok || !u.possible(s.deep) {
+	rest, ok := prune(groupExtent{u.group, u.shard}, r.columns)
+	if !ok || !u.possible(r.deep) {
 		return none, nil
 	}
-	if ok, err := u.narrow(rest, s.deep, &s.stats); !ok || err != nil {
+	if ok, err := u.narrow(rest, r.deep, &r.stats); !ok || err != nil {
 		return none, err
 	}
-	s.stats.groupsRead.Add(1)
-	s.stats.rowsScanned.Add(int64(u.rows()))
-	if err := s.limits.check(&s.stats); err != nil {
+	r.stats.groupsRead.Add(1)
+	r.stats.rowsScanned.Add(int64(u.rows()))
+	if err := r.limits.check(&r.stats); err != nil {
 		return nil, err
 	}
-	rows, err := s.filter(&chunk{unit: u, stats: &s.stats}, rest)
+	rows, err := r.filter(&chunk{unit: u, stats: &r.stats}, rest)
 	return &chunk{unit: u, left: rows}, err
 }
 
@@ -220,7 +235,7 @@ func (s *stream) emitEntries(ctx context.Context, entries []*entry) error {
 	shown := map[*unit]*renderer{}
 	readers := map[*unit]*rowReader{}
 	for u, rows := range rows {
-		if err := ctx.Err(); err != nil {
+		if err := s.ready(ctx, u); err != nil {
 			return err
 		}
 		slices.Sort(rows)

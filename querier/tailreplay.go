@@ -37,7 +37,7 @@ func (t *Tail) replay(ctx context.Context, shard int) (bool, error) {
 		return false, err
 	}
 	defer room.end()
-	events, all, err := t.page(ctx, foldedView{t.view, shard, t.marks[shard].position, before})
+	events, all, err := t.page(ctx, foldedView{logView{t.view}, shard, t.marks[shard].position, before})
 	next := mark{position: t.view.Snapshot().ShardState(shard).Folded + 1}
 	if err == nil && !all {
 		next = behind(events[len(events)-1].Place)
@@ -54,9 +54,8 @@ func (t *Tail) replay(ctx context.Context, shard int) (bool, error) {
 // page returns the first events of the files behind the shard's mark that match,
 // in append order, and whether these are all.
 func (t *Tail) page(ctx context.Context, files foldedView) (events []event.Event, all bool, err error) {
-	r := &run{plan: t.plan, workers: t.engine.workers, total: -1, view: files}
-	r.memory.limit = t.engine.memory
-	r.top = newTop(r.order, replayEvents, &entry{place: t.marks[files.shard].last(files.shard)}, &r.memory)
+	r := &run{plan: t.plan, memory: &budget{limit: t.engine.memory}, workers: t.engine.workers, total: -1, view: files}
+	r.top = newTop(r.order, replayEvents, &entry{place: t.marks[files.shard].last(files.shard)}, r.memory)
 	if err := r.scan(ctx); err != nil {
 		return nil, false, err
 	}
@@ -68,13 +67,12 @@ func (t *Tail) page(ctx context.Context, files foldedView) (events []event.Event
 // foldedView shows the data files of one shard that may hold events from a
 // position on, and what retention shows now.
 type foldedView struct {
-	*commitlog.View
+	logView
 	shard  int
 	from   int64
 	before event.Micros
 }
 
-func (v foldedView) point() commitlog.Point     { return v.Point }
 func (v foldedView) hiddenBefore() event.Micros { return v.before }
 func (v foldedView) tail() []*commitlog.Commit  { return nil }
 

@@ -17,6 +17,9 @@ type Source interface {
 	// At returns the instance as it was at a point that Pin gave, with the same
 	// events; Gone when it no longer can, Invalid when there was no such point.
 	At(ctx context.Context, instance string, p commitlog.Point) (*commitlog.View, error)
+	// Section returns a part of a view that another process has, with the same
+	// events; Gone when it no longer can, Invalid when there was no such view.
+	Section(ctx context.Context, s commitlog.Section) (*commitlog.View, error)
 }
 
 // view is an instance at one point, as the engine needs it.
@@ -32,12 +35,15 @@ type view interface {
 	// of the tail and still lies in it, as of now; nil for nothing.
 	FileMask(ctx context.Context, f snapshot.File) (*commitlog.Mask, error)
 	TailMask(ctx context.Context, c *commitlog.Commit) (*commitlog.Mask, error)
+	// cut returns what another process needs to read some of its files and commits.
+	cut(files []snapshot.File, tail []*commitlog.Commit) commitlog.Section
 }
 
 // pinner is a [Source] of such views.
 type pinner interface {
 	pin(ctx context.Context, instance string) (view, error)
 	at(ctx context.Context, instance string, p commitlog.Point) (view, error)
+	section(ctx context.Context, s commitlog.Section) (view, error)
 }
 
 // logView is a view of the commit log.
@@ -46,6 +52,9 @@ type logView struct{ *commitlog.View }
 func (v logView) point() commitlog.Point     { return v.Point }
 func (v logView) hiddenBefore() event.Micros { return v.HiddenBefore }
 func (v logView) tail() []*commitlog.Commit  { return v.Tail }
+func (v logView) cut(files []snapshot.File, tail []*commitlog.Commit) commitlog.Section {
+	return v.Section(files, tail)
+}
 
 // logPinner makes a pinner of a Source.
 type logPinner struct{ src Source }
@@ -57,5 +66,10 @@ func (l logPinner) pin(ctx context.Context, instance string) (view, error) {
 
 func (l logPinner) at(ctx context.Context, instance string, p commitlog.Point) (view, error) {
 	v, err := l.src.At(ctx, instance, p)
+	return logView{v}, err
+}
+
+func (l logPinner) section(ctx context.Context, s commitlog.Section) (view, error) {
+	v, err := l.src.Section(ctx, s)
 	return logView{v}, err
 }

@@ -52,6 +52,29 @@ func (m *memory) point() commitlog.Point {
 func (m *memory) hiddenBefore() event.Micros { return m.hidden }
 func (m *memory) tail() []*commitlog.Commit  { return m.commits }
 
+func (m *memory) cut(files []snapshot.File, tail []*commitlog.Commit) commitlog.Section {
+	s := commitlog.Section{Instance: m.id, Point: m.point(), HiddenBefore: m.hidden, Files: files}
+	for _, c := range tail {
+		s.Tail = append(s.Tail, commitlog.Spot{Shard: c.Shard, Position: c.Position})
+	}
+	return s
+}
+
+func (m *memory) section(_ context.Context, s commitlog.Section) (view, error) {
+	part := &memory{id: m.id, hidden: s.HiddenBefore, bodies: m.bodies, files: s.Files, now: s.Point.Now}
+	for _, at := range s.Tail {
+		for _, c := range m.commits {
+			if c.Shard == at.Shard && c.Position == at.Position {
+				part.commits = append(part.commits, c)
+			}
+		}
+	}
+	if len(part.commits) != len(s.Tail) || s.Point.Snapshot != 7 {
+		return nil, fault.New(fault.Gone, "there is no such section")
+	}
+	return part, nil
+}
+
 func (m *memory) Files(_ context.Context, from, to event.Micros) ([]snapshot.File, error) {
 	var out []snapshot.File
 	for _, f := range m.files {
@@ -183,11 +206,17 @@ func store(t testing.TB, rng *rand.Rand, events []event.Event, folded float64, h
 // run answers a query in JSON over a memory, which must succeed.
 func (m *memory) run(t testing.TB, query string) *Result {
 	t.Helper()
+	return m.ask(t, newEngine(m), query)
+}
+
+// ask answers a query by an engine over the memory.
+func (m *memory) ask(t testing.TB, e *Engine, query string) *Result {
+	t.Helper()
 	q, err := Parse([]byte(query))
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
-	res, err := newEngine(m).Run(context.Background(), q)
+	res, err := e.Run(context.Background(), q)
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}

@@ -42,7 +42,7 @@ func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 		return nil, err
 	}
 	v := l.view(inst, snap, p.Now)
-	v.Point.Ends, v.began = p.Ends, began
+	v.Point.Ends, v.began, v.seen = p.Ends, began, seen
 	tails := make([][]*Commit, inst.Shards)
 	for shard, end := range p.Ends {
 		tails[shard], err = l.tail(ctx, inst.ID, snap.ShardState(shard), end, seen, allBytes)

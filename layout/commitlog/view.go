@@ -39,6 +39,7 @@ type View struct {
 
 	log     *Log
 	began   time.Time // by the process's clock, when it was pinned
+	seen    time.Time // by the store's clock, when what it reads was known to be there
 	snap    *snapshot.Snapshot
 	tails   [][]*Commit // by shard: every commit of the tail
 	logged  []int64     // by shard: the last position of the log
@@ -176,6 +177,7 @@ const allBytes = -1
 // pin reads the tails of all shards behind a snapshot, each up to so many bytes.
 func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot, bytes int) (*View, error) {
 	v := l.view(inst, base.snap, event.ToMicros(l.now()))
+	v.seen = base.seen.At
 	v.Point.Ends, v.logged = make([]int64, inst.Shards), make([]int64, inst.Shards)
 	tails := make([][]*Commit, inst.Shards)
 	group, gctx := errgroup.WithContext(ctx)
