@@ -24,6 +24,7 @@ import (
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/snapshot"
 	"github.com/firnlog/firn/layout/store"
 )
 
@@ -62,6 +63,8 @@ func Run(seed uint64) (trace string, err error) {
 	w := &world{seed: seed, kind: kindOf(seed), mem: store.NewMemory(), began: time.Now()}
 	defer func(j func(time.Duration) time.Duration) { chain.Jitter = j }(chain.Jitter)
 	chain.Jitter = func(d time.Duration) time.Duration { return w.dice("jitter", time.Now()).between(0, d) }
+	defer func(rows int64) { snapshot.PartRows = rows }(snapshot.PartRows)
+	snapshot.PartRows = 1 // so that runs of a few streams have parts
 	d := w.dice("world")
 	w.shards = 1 + d.n(w.kind.shards)
 	w.rates = rates{put: float64(d.n(4)) * 0.1, read: float64(d.n(3)) * 0.03, sleep: float64(d.n(4)) * 0.012, death: float64(d.n(3)) * 0.006}

@@ -47,21 +47,21 @@ type Entry interface {
 	Name() string
 }
 
-// A run of more than partRows entries is cut into parts, so that a writer who
-// knows nothing reads, of a million streams, only the part that its stream is in.
-// Their number is bounded since a snapshot lists all that it drops.
-const (
-	partRows = 8_192
-	maxParts = 1_024
-)
+// PartRows is how many entries a run has at most in one part. A larger one is cut,
+// so that a writer who knows nothing reads, of a million streams, only the part
+// that its stream is in. The simulation cuts runs of a few.
+var PartRows int64 = 8_192
+
+// maxParts bounds a run's parts, since a snapshot lists all that it drops.
+const maxParts = 1_024
 
 // PartsFor returns into how many parts a run of so many entries is cut: a power
 // of two.
 func PartsFor(rows int64) int {
-	if rows <= partRows {
+	if rows <= PartRows {
 		return 1
 	}
-	return min(maxParts, 1<<bits.Len64(uint64(rows-1)/partRows))
+	return min(maxParts, 1<<bits.Len64(uint64((rows-1)/PartRows)))
 }
 
 // PartOf returns the part of several that a name belongs in: the first bits of its
