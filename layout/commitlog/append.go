@@ -3,6 +3,7 @@ package commitlog
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -10,7 +11,6 @@ import (
 	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/chain"
-	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
 )
 
@@ -55,12 +55,14 @@ func (l *Log) append(ctx context.Context, inst catalog.Instance, b Batch) (Recei
 		return Receipt{}, fault.New(fault.Invalid, "an expected sequence needs all streams of the batch in one shard; these lie in %d", len(parts))
 	}
 	outcomes := make([]outcome, len(parts))
-	var wg sync.WaitGroup
-	for i, p := range parts {
-		wg.Go(func() {
-			outcomes[i] = l.writer(inst.ID, p.shard).submit(ctx, newRequest(p.batch, inst.Generation, l.now()))
-		})
+	submit := func(i int) {
+		outcomes[i] = l.writer(inst.ID, parts[i].shard).submit(ctx, newRequest(parts[i].batch, inst.Generation, l.now()))
 	}
+	var wg sync.WaitGroup
+	for i := range parts[1:] {
+		wg.Go(func() { submit(i + 1) })
+	}
+	submit(0)
 	wg.Wait()
 	return receipt(b, parts, outcomes)
 }
@@ -69,11 +71,14 @@ func (l *Log) append(ctx context.Context, inst catalog.Instance, b Batch) (Recei
 type part struct {
 	shard int
 	batch Batch
-	index []int // of its events in the batch
+	index []int // of its events in the batch; nil where the part is all of it
 }
 
 // split divides a batch by shard, keeping the order within each.
 func split(inst catalog.Instance, b Batch) []part {
+	if inst.Shards == 1 && !bug.In(bug.SplitBatch) {
+		return []part{{batch: b}}
+	}
 	byShard := map[int]int{}
 	var parts []part
 	for i := range b.Events {
@@ -100,15 +105,14 @@ func split(inst catalog.Instance, b Batch) []part {
 
 // receipt puts the shards' outcomes together.
 func receipt(b Batch, parts []part, outcomes []outcome) (Receipt, error) {
-	r := Receipt{Events: make([]event.Event, len(b.Events)), Replayed: true}
-	copy(r.Events, b.Events)
+	r := Receipt{Replayed: true}
 	var failed error
 	for i, p := range parts {
-		o := outcomes[i]
-		if o.err == nil && len(o.events) != len(p.index) {
-			o.err = fault.New(fault.Corrupt, "%d events are stored under the idempotency key, not %d", len(o.events), len(p.index))
+		o, count := outcomes[i], len(p.batch.Events)
+		if o.err == nil && len(o.events) != count {
+			o.err = fault.New(fault.Corrupt, "%d events are stored under the idempotency key, not %d", len(o.events), count)
 		}
-		r.Parts = append(r.Parts, Part{Shard: p.shard, Count: len(p.index), Position: o.position, Err: o.err})
+		r.Parts = append(r.Parts, Part{Shard: p.shard, Count: count, Position: o.position, Err: o.err})
 		if o.err != nil {
 			if failed == nil || fault.Is(o.err, fault.Unknown) {
 				failed = o.err
@@ -116,14 +120,19 @@ func receipt(b Batch, parts []part, outcomes []outcome) (Receipt, error) {
 			continue
 		}
 		r.Replayed = r.Replayed && o.replayed
+		if p.index == nil {
+			r.Events = o.events
+			continue
+		}
+		if r.Events == nil {
+			r.Events = slices.Clone(b.Events)
+		}
 		for j, at := range p.index {
 			r.Events[at] = o.events[j]
 		}
 	}
-	for _, p := range r.Parts {
-		if p.Err == nil {
-			return r, nil
-		}
+	if r.Events == nil {
+		return Receipt{}, failed
 	}
-	return Receipt{}, failed
+	return r, nil
 }

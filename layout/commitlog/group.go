@@ -241,8 +241,8 @@ func (w *writer) store(ctx context.Context, p *plan) (won bool, failed error) {
 // acknowledge answers the requests of a plan that is stored as c.
 func (w *writer) acknowledge(p *plan, c *Commit) {
 	for i, r := range p.members {
-		first := p.first[i]
-		w.settle(r, outcome{events: p.events[first : first+len(r.batch.Events)], position: c.Position})
+		first, end := p.first[i], p.first[i]+len(r.batch.Events)
+		w.settle(r, outcome{events: p.events[first:end:end], position: c.Position})
 	}
 }
 

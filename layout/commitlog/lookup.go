@@ -88,16 +88,17 @@ func (st *state) take(f findings) {
 	}
 }
 
-// head returns the sequence number of the stream's last event, 0 for none. The
-// stream must have been looked up: taking it for new would number it anew.
-func (st *state) head(stream string) (int64, error) {
-	if n := st.heads[stream]; n != nil {
-		return *n, nil
+// head returns where the stream stands, which must have been looked up: taking it
+// for new would number it anew.
+func (st *state) head(stream string) (*head, error) {
+	if h := st.heads[stream]; h != nil {
+		return h, nil
 	}
-	if st.void {
-		return 0, nil // a drop came since
+	if !st.void {
+		return nil, fmt.Errorf("commitlog: stream %q was not looked up", stream)
 	}
-	return 0, fmt.Errorf("commitlog: stream %q was not looked up", stream)
+	st.setHead(stream, 0) // a drop came since
+	return st.heads[stream], nil
 }
 
 // key returns what was stored under an idempotency key that was looked up, if its

@@ -19,7 +19,8 @@ type plan struct {
 	members  []*request    // whose events these are
 	first    []int         // index of each member's first event
 	keys     []KeyRange
-	heads    map[string]int64 // of the streams that the plan moves
+	number   int64   // of the plan, among those of its state
+	moved    []*head // of the streams that it moves
 	refused  []refusal
 	deferred []*request // whose answer depends on whether the plan is stored
 }
@@ -38,7 +39,12 @@ func (st *state) plan(ctx context.Context, group []*request, now time.Time) (*pl
 	if err := st.lookUp(ctx, group); err != nil {
 		return nil, err
 	}
-	p := &plan{time: max(st.time, event.ToMicros(now)), heads: map[string]int64{}}
+	events := 0
+	for _, r := range group {
+		events += len(r.batch.Events)
+	}
+	st.plans++
+	p := &plan{time: max(st.time, event.ToMicros(now)), number: st.plans, events: make([]event.Event, 0, events)}
 	if bug.In(bug.OwnTime) {
 		p.time = event.ToMicros(now)
 	}
@@ -92,21 +98,21 @@ func (st *state) judge(p *plan, r *request) (verdict, error) {
 		}
 	}
 	for stream, want := range r.batch.Expect {
-		stored, err := st.head(stream)
+		h, err := st.head(stream)
 		if err != nil {
 			return 0, err
 		}
-		planned, moved := p.heads[stream]
-		if !moved {
-			planned = stored
+		moved, at := h.plan == p.number, h.sequence
+		if moved {
+			at = h.planned
 		}
-		if want.holds(planned) {
+		if want.holds(at) {
 			continue
 		}
 		if moved {
 			return wait, nil
 		}
-		p.refused = append(p.refused, refusal{request: r, err: conflict(stream, want, stored)})
+		p.refused = append(p.refused, refusal{request: r, err: conflict(stream, want, h.sequence)})
 		return refuse, nil
 	}
 	return proceed, nil
@@ -119,18 +125,20 @@ func (st *state) number(p *plan, r *request) error {
 		p.events, p.members, p.first = r.batch.Events, append(p.members, r), append(p.first, first)
 		return nil
 	}
-	for _, e := range r.batch.Events {
-		n, ok := p.heads[e.Stream]
-		if !ok {
-			var err error
-			if n, err = st.head(e.Stream); err != nil {
-				return err
-			}
+	for i := range r.batch.Events {
+		h, err := st.head(r.batch.Events[i].Stream)
+		if err != nil {
+			return err
 		}
-		p.heads[e.Stream] = n + 1
-		e.Sequence, e.Ingested = n+1, p.time
-		e.Place = event.Place{Shard: st.shard, Position: st.end + 1, Ordinal: int32(len(p.events))}
-		p.events = append(p.events, e)
+		if h.plan != p.number {
+			h.plan, h.planned = p.number, h.sequence
+			p.moved = append(p.moved, h)
+		}
+		h.planned++
+		p.events = append(p.events, r.batch.Events[i])
+		e := &p.events[len(p.events)-1]
+		e.Sequence, e.Ingested = h.planned, p.time
+		e.Place = event.Place{Shard: st.shard, Position: st.end + 1, Ordinal: int32(len(p.events) - 1)}
 	}
 	p.members = append(p.members, r)
 	p.first = append(p.first, first)
@@ -147,8 +155,8 @@ func (st *state) apply(p *plan, c *Commit) {
 		clear(st.heads)
 		clear(st.keys)
 	}
-	for stream, n := range p.heads {
-		st.setHead(stream, n)
+	for _, h := range p.moved {
+		h.sequence = h.planned
 	}
 	for _, k := range c.Keys {
 		st.keys[k.Key] = snapshot.Key{Key: k.Key, Hash: k.Hash, Position: c.Position, Ordinal: k.First, Count: k.Count, Time: c.Time}

@@ -47,8 +47,16 @@ type state struct {
 	end     int64                   // the last position known
 	time    event.Micros            // its commit's time
 	dropped int64                   // the highest generation that was dropped
-	heads   map[string]*int64       // of the streams that were looked up, or written to since
+	heads   map[string]*head        // of the streams that were looked up, or written to since
 	keys    map[string]snapshot.Key // likewise; the zero Key where there is none
+	plans   int64                   // made on this state
+}
+
+// head is where a stream stands.
+type head struct {
+	sequence int64 // of its last event
+	planned  int64 // what the plan of that number makes of it
+	plan     int64
 }
 
 // cold builds a shard's state from the bucket: the newest snapshot, then in one
@@ -59,7 +67,7 @@ func (l *Log) cold(ctx context.Context, instance string, shard int, n names) (*s
 	if err != nil {
 		return nil, err
 	}
-	st := &state{log: l, instance: instance, shard: shard, heads: map[string]*int64{}, keys: map[string]snapshot.Key{}}
+	st := &state{log: l, instance: instance, shard: shard, heads: map[string]*head{}, keys: map[string]snapshot.Key{}}
 	st.stand(base)
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
@@ -209,9 +217,9 @@ func (st *state) refresh(ctx context.Context) error {
 // setHead notes where a stream stands, without holding on to the memory that
 // its name lies in.
 func (st *state) setHead(stream string, n int64) {
-	if head, ok := st.heads[stream]; ok {
-		*head = n
+	if h := st.heads[stream]; h != nil {
+		h.sequence = n
 		return
 	}
-	st.heads[strings.Clone(stream)] = &n
+	st.heads[strings.Clone(stream)] = &head{sequence: n}
 }
