@@ -6,7 +6,7 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -106,7 +106,7 @@ func (m *runMerge[T]) merge(ctx context.Context, entries []T) error {
 		part := snapshot.PartOf(e.Name(), len(fresh))
 		fresh[part] = append(fresh[part], e)
 	}
-	var mu sync.Mutex // guards the run's sums
+	var rows, size atomic.Int64
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(uploads)
 	for part := range fresh {
@@ -115,15 +115,15 @@ func (m *runMerge[T]) merge(ctx context.Context, entries []T) error {
 			return cmp.Or(group.Wait(), err)
 		}
 		group.Go(func() error {
-			size, err := putRun(gctx, m.store, m.run.Object(part), merged)
-			mu.Lock()
-			defer mu.Unlock()
-			m.run.Rows += int64(len(merged))
-			m.run.Bytes += size
+			n, err := putRun(gctx, m.store, m.run.Object(part), merged)
+			rows.Add(int64(len(merged)))
+			size.Add(n)
 			return err
 		})
 	}
-	return group.Wait()
+	err := group.Wait()
+	m.run.Rows, m.run.Bytes = m.run.Rows+rows.Load(), m.run.Bytes+size.Load()
+	return err
 }
 
 // part returns the entries of a part of the new run, in order.
