@@ -121,7 +121,7 @@ func TestBombs(t *testing.T) {
 func TestOverload(t *testing.T) {
 	const senders, each, memory = 40, 2, 4 << 20
 	w := newWorld(t, func(cfg *front.Config, _ *access.Config) {
-		cfg.Memory = memory
+		cfg.Limits.Memory = memory
 		cfg.Log = slow{cfg.Log}
 	})
 	var stored, refused, most atomic.Int64

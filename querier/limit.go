@@ -8,13 +8,14 @@ import (
 	"github.com/firnlog/firn/layout/fault"
 )
 
-// Limits bound what a query may cost. Zero is no limit, but for Memory, where it
-// is MaxMemory.
+// Limits bound what a query may cost. Zero is no limit, but for Memory and Page,
+// where it is MaxMemory and MaxPageBytes.
 type Limits struct {
 	Time   time.Duration // from the call to the answer
 	Memory int64         // bytes that are held for groups, collected values and the order of events
 	Rows   int64         // events in the row groups and pages that are scanned
 	Bytes  int64         // of columns of data files that are read, compressed
+	Page   int           // bytes of a page, which ends early then; MaxPageBytes at most
 }
 
 // WithLimits returns an engine like e whose queries are bound by l. What exceeds

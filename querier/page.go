@@ -57,7 +57,10 @@ func (r *run) render(ctx context.Context, entries []*entry) ([]jsontext.Value, e
 		}
 		byUnit[e.unit] = append(byUnit[e.unit], i)
 	}
-	b := &pageBuffer{events: make([]jsontext.Value, len(entries)), end: len(entries)}
+	b := &pageBuffer{events: make([]jsontext.Value, len(entries)), end: len(entries), most: MaxPageBytes}
+	if r.limits.Page > 0 {
+		b.most = min(r.limits.Page, MaxPageBytes)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(r.workers)
 	for _, u := range units {
@@ -104,13 +107,14 @@ func (r *run) renderUnit(ctx context.Context, u *unit, entries []*entry, ranks [
 }
 
 // pageBuffer gathers a page's events, which come in any order. It holds about
-// twice MaxPageBytes at most: whatever lies behind the event that fills the page
+// twice the page's bytes at most: whatever lies behind the event that fills the page
 // is let go. It is safe for concurrent use.
 type pageBuffer struct {
 	mu     sync.Mutex
 	events []jsontext.Value // by rank
 	bytes  int              // that are held
 	end    int              // where the page ends, as far as is known
+	most   int              // bytes of the page: the event that goes beyond is its last
 }
 
 // open reports whether the page still reaches a rank.
@@ -129,19 +133,19 @@ func (b *pageBuffer) put(rank int, e jsontext.Value) bool {
 	}
 	b.events[rank] = e
 	b.bytes += len(e)
-	if b.bytes > 2*MaxPageBytes {
+	if b.bytes > 2*b.most {
 		b.cut()
 	}
 	return true
 }
 
-// cut ends the page with the event that takes it beyond MaxPageBytes. Events
+// cut ends the page with the event that takes it beyond its bytes. Events
 // still to come can only make it end earlier.
 func (b *pageBuffer) cut() {
 	b.bytes = 0
 	for i, e := range b.events[:b.end] {
 		b.bytes += len(e)
-		if b.bytes > MaxPageBytes {
+		if b.bytes > b.most {
 			clear(b.events[i+1:])
 			b.end = i + 1
 			return

@@ -27,7 +27,8 @@ type serveCmd struct {
 	listenFlags
 	accessFlags
 	dialectFlags
-	Sample bool `env:"FIRN_SAMPLE" help:"On first start make the instance wikipedia out of 1,962 real events, and print commands to try."`
+	Limit  []string `sep:"," placeholder:"NAME=VALUE" env:"FIRN_LIMITS" help:"Set a limit of docs/limits.md, such as batch=1000 or memory=1GB; several with commas between."`
+	Sample bool     `env:"FIRN_SAMPLE" help:"On first start make the instance wikipedia out of 1,962 real events, and print commands to try."`
 }
 
 // dialectFlags are the settings of the doors for clients of other services.
@@ -71,9 +72,14 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	limits, err := front.ParseLimits(c.Limit)
+	if err != nil {
+		return usage("--limit: %v", err)
+	}
 	log, logger := commitlog.Open(s), a.logger()
-	cfg := front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Logger: logger, Registry: prometheus.NewRegistry(), Origins: c.Origin, CallerTails: c.Tails}
-	ring := access.NewRing(log, cfg.Queries, nil)
+	engine := querier.NewEngine(log) // without limits where keys are read
+	cfg := front.Config{Log: log, Queries: engine.WithLimits(limits.Query()), Store: s, Logger: logger, Registry: prometheus.NewRegistry(), Origins: c.Origin, Limits: limits}
+	ring := access.NewRing(log, engine, nil)
 	letIn, err := c.access(ctx, ring, cfg, address)
 	if err != nil {
 		return err

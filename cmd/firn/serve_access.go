@@ -18,7 +18,6 @@ type accessFlags struct {
 	JWTGrant     []string `name:"jwt-grant" sep:";" placeholder:"GRANT" env:"FIRN_JWT_GRANT" help:"Rights of tokens without the claim firn_grants, such as 'orders-*:append,query'; several with semicolons between."`
 	Rate         float64  `placeholder:"N" env:"FIRN_RATE" help:"Requests a second that each caller may send on average; unbounded by default."`
 	Burst        int      `placeholder:"N" env:"FIRN_BURST" help:"Requests that a caller may send at once beyond that."`
-	Tails        int      `default:"256" placeholder:"N" env:"FIRN_TAILS" help:"Live tails that each caller may have open (${default})."`
 	Origin       []string `sep:"," placeholder:"ORIGIN" env:"FIRN_ORIGIN" help:"Origins whose web pages may read answers, such as https://ops.example.org; '*' for all, where keys are asked for."`
 }
 
@@ -32,9 +31,6 @@ func (f *accessFlags) access(ctx context.Context, ring *access.Ring, cfg front.C
 	open := address.IP.IsLoopback()
 	if f.Rate < 0 || f.Burst < 0 || f.Burst > 0 && f.Rate == 0 {
 		return nil, usage("--rate is a number of requests a second above 0, --burst a number of requests beside it")
-	}
-	if f.Tails < 1 {
-		return nil, usage("--tails is a number, 1 or more")
 	}
 	if !open && tokens == nil {
 		there, err := ring.InForce(ctx)

@@ -39,7 +39,7 @@ func (a API) appendEvents(w http.ResponseWriter, r *http.Request) (answer, error
 	}
 	l := a.Borrow()
 	defer l.End()
-	body, err := front.ReadBody(w, r, l, front.MaxBody, front.MaxDecompressed)
+	body, err := a.ReadAppend(w, r, l)
 	if err != nil {
 		return answer{}, err
 	}

@@ -147,7 +147,7 @@ func TestBodyLimits(t *testing.T) {
 
 func TestMemoryBound(t *testing.T) {
 	var n int
-	s := serve(t, taken(&n), func(cfg *front.Config) { cfg.Memory = 3 << 19 })
+	s := serve(t, taken(&n), func(cfg *front.Config) { cfg.Limits.Memory = 3 << 19 })
 	s.do("POST", log, `{"payload":"`+strings.Repeat("x", 900<<10)+`"}`).want(t, 201)
 	s.do("POST", log, `{"payload":"`+strings.Repeat("x", 3<<19)+`"}`).want(t, 413, "bytes of memory that there are")
 	s.do("POST", log, gzipped(t, `{"payload":"`+strings.Repeat("x", 3<<19)+`"}`), "Content-Encoding: gzip").want(t, 413)
@@ -157,7 +157,7 @@ func TestMemoryBound(t *testing.T) {
 
 // TestSlowClient announces much and sends nothing: that holds no memory.
 func TestSlowClient(t *testing.T) {
-	a := front.New(front.Config{Memory: 1 << 20})
+	a := front.New(front.Config{Limits: front.Limits{Memory: 1 << 20}})
 	h := a.Handler(Door(a))
 	sender, body := io.Pipe()
 	r := httptest.NewRequest("POST", log, sender)
@@ -188,7 +188,7 @@ func TestOverload(t *testing.T) {
 			<-finish
 			return commitlog.Receipt{}, fault.New(fault.Conflict, "ended")
 		}}
-		h := New(front.Config{Log: blocked, Memory: 3 << 19})
+		h := New(front.Config{Log: blocked, Limits: front.Limits{Memory: 3 << 19}})
 		post := func() *httptest.ResponseRecorder {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest("POST", log, strings.NewReader(`{"payload":"`+strings.Repeat("x", 900<<10)+`"}`)))

@@ -71,6 +71,11 @@ func (r *natsReceiver) read(m *message, to *groups) error {
 	if err != nil {
 		return err
 	}
+	for i := range d.entries {
+		if err := r.Limits.CheckEvent(&d.entries[i].event); err != nil {
+			return err
+		}
+	}
 	if m.id != "" {
 		for i := range d.entries {
 			d.entries[i].event.ID = fmt.Sprintf("%s-%d", m.id, i)
@@ -99,7 +104,7 @@ func (r *natsReceiver) reject(m *message, err error) {
 // returns how many were found to be stored already; lookFirst is set when that
 // may be.
 func (r *natsReceiver) storeGroup(ctx context.Context, g *group, lookFirst bool) (found int, ok bool) {
-	for events := range slices.Chunk(g.events, event.MaxBatch) {
+	for events := range slices.Chunk(g.events, int(r.Limits.Batch)) {
 		part := *g
 		part.events = events
 		n, ok := r.storePart(ctx, &part, lookFirst)

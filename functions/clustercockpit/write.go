@@ -48,7 +48,7 @@ func (c *EventStore) take(w http.ResponseWriter, r *http.Request, from source) e
 	}
 	loan := c.Borrow()
 	defer loan.End()
-	body, err := front.ReadBody(w, r, loan, front.MaxBody, front.MaxDecompressed)
+	body, err := c.ReadAppend(w, r, loan)
 	if err != nil {
 		return err
 	}

@@ -19,9 +19,6 @@ const (
 	// MaxInFlight is how many requests of one connection are carried out at
 	// once. The next is not read before one of them is answered.
 	MaxInFlight = 64
-	// MaxMessage bounds a message, in bytes, as it bounds the body of an append
-	// over HTTP.
-	MaxMessage = front.MaxBody
 	// messageTime is how long one message may take to come or to go: 32 MB at
 	// 1 Mbit/s. Between messages a connection stays open for ever.
 	messageTime = 5 * time.Minute
@@ -152,8 +149,9 @@ func (c *socket) take(ctx context.Context, src io.Reader, loan *front.Loan) (mes
 		_ = c.conn.Close(websocket.StatusPolicyViolation, "a message took more than 5 minutes to come")
 	})
 	defer late.Stop()
+	most := c.Limits.Body // a message is an append as well as anything
 	for room := int64(prefix); refused == nil; room *= 2 {
-		room = min(room, MaxMessage+1)
+		room = min(room, most+1)
 		// Without memory the prefix is read all the same.
 		if refused = loan.Grow(ctx, room); refused != nil && message != nil {
 			break
@@ -166,8 +164,8 @@ func (c *socket) take(ctx context.Context, src io.Reader, loan *front.Loan) (mes
 		n, err := io.ReadFull(src, message[len(message):room])
 		message = message[:len(message)+n]
 		switch {
-		case len(message) > MaxMessage:
-			refused = fault.New(fault.Limit, "the message has more than %d bytes", MaxMessage)
+		case int64(len(message)) > most:
+			refused = fault.New(fault.Limit, "the message has more than %d bytes", most)
 		case err == io.EOF || err == io.ErrUnexpectedEOF:
 			return message, refused, nil
 		case err != nil:

@@ -68,14 +68,14 @@ func TestLargeMessages(t *testing.T) {
 	wants(t, receive(t, conn), `"success":true`, `"total":5`)
 
 	most := appendTo("m", "1")
-	send(t, conn, most+strings.Repeat(" ", MaxMessage-len(most)))
+	send(t, conn, most+strings.Repeat(" ", front.MaxBody-len(most)))
 	wants(t, receive(t, conn), `"success":true`, `"requestId":"m"`)
-	send(t, conn, most+strings.Repeat(" ", MaxMessage+1-len(most)))
+	send(t, conn, most+strings.Repeat(" ", front.MaxBody+1-len(most)))
 	wants(t, receive(t, conn), `"success":false`, "more than 33554432 bytes", `"code":"limit"`, `"requestId":"m"`)
 	send(t, conn, appendTo("9", `"`+strings.Repeat("x", 9<<20)+`"`))
 	wants(t, receive(t, conn), `"success":false`, `"code":"limit"`, `"requestId":"9"`)
 
-	send(t, conn, `{"params":{"x":"`+strings.Repeat("x", MaxMessage)+`"},"requestId":"late"}`)
+	send(t, conn, `{"params":{"x":"`+strings.Repeat("x", front.MaxBody)+`"},"requestId":"late"}`)
 	wants(t, receive(t, conn), `"type":"error"`, `"code":"limit"`)
 	_, _, err := conn.Read(context.Background())
 	if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
@@ -85,7 +85,7 @@ func TestLargeMessages(t *testing.T) {
 
 // TestNoMemory: a message for which there is no memory is refused under its id.
 func TestNoMemory(t *testing.T) {
-	s := serve(t, func(cfg *front.Config) { cfg.Memory = 1 << 20 })
+	s := serve(t, func(cfg *front.Config) { cfg.Limits.Memory = 1 << 20 })
 	conn := s.socketTo("/codebolt")
 	send(t, conn, createA)
 	receive(t, conn)

@@ -16,7 +16,7 @@ import (
 	"github.com/firnlog/firn/layout/fault"
 )
 
-// Bounds of request bodies.
+// Bounds of request bodies; those of appends may be set lower by [Limits].
 const (
 	MaxBody         = 32 << 20 // bytes of an append as sent
 	MaxDecompressed = 64 << 20 // bytes of an append after decompression
@@ -68,6 +68,11 @@ type mediaError struct{ text string }
 
 func (e *mediaError) Error() string { return e.text }
 func (e *mediaError) Unwrap() error { return errMediaType }
+
+// ReadAppend reads the body of an append as [ReadBody] does, within the limits.
+func (s *Service) ReadAppend(w http.ResponseWriter, r *http.Request, l *Loan) ([]byte, error) {
+	return ReadBody(w, r, l, s.Limits.Body, s.Limits.Decompressed)
+}
 
 // ReadBody reads and decompresses a request's body on the loan l. It reads at
 // most raw bytes as sent and plain bytes after decompression, and takes gzip,

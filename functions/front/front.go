@@ -69,12 +69,8 @@ type Config struct {
 	// Registry takes the metrics and is what /metrics shows; nil means one of
 	// its own.
 	Registry *prometheus.Registry
-	// Memory bounds the bytes of requests that are being taken in at once; 0
-	// means DefaultMemory.
-	Memory int64
-	// CallerTails bounds the live tails of each caller; 0 means
-	// DefaultCallerTails.
-	CallerTails int
+	// Limits are the bounds that can be set; those of queries are the engine's.
+	Limits Limits
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -100,13 +96,11 @@ func New(cfg Config) *Service {
 	if cfg.Registry == nil {
 		cfg.Registry = prometheus.NewRegistry()
 	}
-	if cfg.Memory == 0 {
-		cfg.Memory = DefaultMemory
-	}
+	cfg.Limits = cfg.Limits.orDefaults()
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Service{Config: cfg, memory: newMemory(cfg.Memory), checks: map[string]func() error{}}
+	s := &Service{Config: cfg, memory: newMemory(cfg.Limits.Memory), checks: map[string]func() error{}}
 	s.metrics = newMetrics(cfg.Registry, s.memory, cfg.Store)
 	return s
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/firnlog/firn/layout/fault"
 )
 
-// DefaultMemory is how many bytes of requests are taken in at once.
+// DefaultMemory is how many bytes of requests are taken in at once where the
+// [Limits] do not say.
 const DefaultMemory = 256 << 20
 
 // Patience is how long a request waits for memory before it is refused.

@@ -100,6 +100,9 @@ func (s *Service) Append(ctx context.Context, ref string, b commitlog.Batch, cre
 	if err = cmp.Or(err, notOwn(inst.ID)); err != nil {
 		return commitlog.Receipt{}, err
 	}
+	if err := s.Limits.checkBatch(b.Events); err != nil {
+		return commitlog.Receipt{}, err
+	}
 	receipt, err := s.Log.Append(ctx, inst.ID, b)
 	s.appended(err)
 	if err == nil && !receipt.Replayed {

@@ -1,7 +1,6 @@
 package front
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -14,12 +13,11 @@ import (
 	"github.com/firnlog/firn/querier"
 )
 
-// MaxTails bounds the subscriptions of a service.
-const MaxTails = 4096
-
-// DefaultCallerTails bounds the subscriptions of each caller where the [Config]
-// does not say.
-const DefaultCallerTails = 256
+// How many subscriptions there may be where the [Limits] do not say.
+const (
+	MaxTails           = 4096 // of a service
+	DefaultCallerTails = 256  // of one caller
+)
 
 // recheckEvery is how often a subscription asks whether its caller may still
 // read. With the age that keys may have (MaxAge in package access) it makes the time until a
@@ -64,7 +62,7 @@ type tails struct {
 
 // Tail subscribes the caller, who must have the right to query. The caller MUST
 // close the subscription. Errors are those of [querier.Engine.Tail], Denied, and
-// Overload when there are MaxTails.
+// Overload when there are as many as there may be.
 func (s *Service) Tail(ctx context.Context, req TailRequest) (*Subscription, error) {
 	inst, err := s.Instance(ctx, req.Instance, CanQuery)
 	if err != nil {
@@ -77,7 +75,7 @@ func (s *Service) Tail(ctx context.Context, req TailRequest) (*Subscription, err
 		}
 	}
 	sub := &Subscription{Instance: inst.ID, inst: inst, service: s, request: context.WithoutCancel(ctx), caller: CallerOf(ctx).Name}
-	if err := s.tails.add(sub, s.callerTails()); err != nil {
+	if err := s.tails.add(sub, s.Limits.Tails, s.callerTails()); err != nil {
 		return nil, err
 	}
 	sub.tail, err = s.Queries.Tail(ctx, querier.TailQuery{Instance: inst.ID, Stream: req.Stream, Where: req.Where, After: req.After})
@@ -167,21 +165,21 @@ func (s *Service) Tails() int {
 
 // callerTails bounds the subscriptions of one caller. Where no keys are asked for
 // all callers are one.
-func (s *Service) callerTails() int {
+func (s *Service) callerTails() int64 {
 	if s.Authenticate == nil {
-		return MaxTails
+		return s.Limits.Tails
 	}
-	return cmp.Or(s.CallerTails, DefaultCallerTails)
+	return s.Limits.CallerTails
 }
 
 // add takes a place for sub, which has no tail yet.
-func (t *tails) add(sub *Subscription, perCaller int) error {
+func (t *tails) add(sub *Subscription, most, perCaller int64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case len(t.open) >= MaxTails:
-		return fault.New(fault.Overload, "%d tails are open here, and there can be no more: try again later", MaxTails)
-	case t.callers[sub.caller] >= perCaller && sub.caller != Anyone.Name:
+	case int64(len(t.open)) >= most:
+		return fault.New(fault.Overload, "%d tails are open here, and there can be no more: try again later", most)
+	case int64(t.callers[sub.caller]) >= perCaller && sub.caller != Anyone.Name:
 		return fault.New(fault.Overload, "%d tails are open with these credentials, and there can be no more: close one first", perCaller)
 	}
 	if t.open == nil {

@@ -17,7 +17,7 @@ func TestTailsOfACaller(t *testing.T) {
 	s := store.NewMemory()
 	log := commitlog.Open(s)
 	letIn := func(*http.Request) (front.Caller, error) { return front.Anyone, nil }
-	p := front.New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Authenticate: letIn, CallerTails: 2})
+	p := front.New(front.Config{Log: log, Queries: querier.NewEngine(log), Store: s, Authenticate: letIn, Limits: front.Limits{CallerTails: 2}})
 	if _, err := p.CreateInstance(everything, catalog.Instance{ID: "i"}); err != nil {
 		t.Fatal(err)
 	}

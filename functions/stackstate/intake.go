@@ -49,7 +49,7 @@ func (d *receiver) deliver(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	}
 	loan := d.Borrow()
 	defer loan.End()
-	body, err := front.ReadBody(w, r, loan, front.MaxBody, front.MaxDecompressed)
+	body, err := d.ReadAppend(w, r, loan)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +96,9 @@ func (v *delivery) store(ctx context.Context, inst catalog.Instance, deduplicate
 	events := make([]event.Event, len(v.message.events))
 	for i, it := range v.message.events {
 		s, err := v.message.build(it, now)
+		if err == nil {
+			err = v.Limits.CheckEvent(&s.event)
+		}
 		if err == nil && inst.TooOld(s.event.Time, now) {
 			err = fault.New(fault.Invalid, "the event is too old: it is of %s, and the instance takes events of the last %d seconds", s.event.Time, inst.MaxEventAgeSeconds)
 		}

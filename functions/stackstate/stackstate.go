@@ -84,8 +84,8 @@ func say(body string) http.HandlerFunc {
 // memory.
 func (d *receiver) drop(kind string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, front.MaxDecompressed)); err != nil {
-			d.fail(w, r, fault.New(fault.Limit, "the body could not be read to its end within %d bytes", front.MaxDecompressed))
+		if _, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, d.Limits.Decompressed)); err != nil {
+			d.fail(w, r, fault.New(fault.Limit, "the body could not be read to its end within %d bytes", d.Limits.Decompressed))
 			return
 		}
 		d.items.WithLabelValues(kind, "ignored").Inc()

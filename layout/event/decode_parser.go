@@ -159,7 +159,7 @@ func (p *parser) syntax(err error) error {
 		return fault.New(fault.Invalid, "not valid JSON: %w", err)
 	}
 	at := min(int(bad.ByteOffset), len(p.text))
-	if nests(p.text[:at], 10*MaxDepth) {
+	if Nests(p.text[:at], 10*MaxDepth) {
 		return deepError("the JSON") // the decoder itself gives up at some depth, in words of its own
 	}
 	where := fmt.Sprintf("at byte %d", at)

@@ -52,12 +52,12 @@ func tooDeep(raw []byte) bool {
 	if len(raw) <= MaxDepth || bytes.Count(raw, []byte("{"))+bytes.Count(raw, []byte("[")) <= MaxDepth {
 		return false
 	}
-	return nests(raw, MaxDepth)
+	return Nests(raw, MaxDepth)
 }
 
-// nests reports whether brackets of raw stand inside each other more than
-// limit times.
-func nests(raw []byte, limit int) bool {
+// Nests reports whether objects and arrays of raw, which is valid JSON, stand
+// inside each other more than limit times.
+func Nests(raw []byte, limit int) bool {
 	depth, inString := 0, false
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {

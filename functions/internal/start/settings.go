@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/firnlog/firn/functions/access"
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/fault"
 )
 
@@ -27,6 +28,7 @@ const (
 	envGrants      = "FIRN_JWT_GRANT"        // of tokens without the claim, with semicolons between
 	envOrigins     = "FIRN_ORIGIN"           // of web pages, with commas between
 	envDeduplicate = "FIRN_DEDUPLICATE"      // true: StackState's events by source_identifier
+	envLimits      = "FIRN_LIMITS"           // NAME=VALUE, with commas between: docs/limits.md
 	envVamp        = "FIRN_VAMP"             // instance for Vamp's requests without a namespace
 	envLogLevel    = "FIRN_LOG_LEVEL"        // debug, info, warn or error
 	envQueue       = "FIRN_QUEUE_URL"        // of SQS, for appends that need not wait
@@ -45,6 +47,7 @@ type Settings struct {
 	Deduplicate    bool
 	Vamp           string
 	LogLevel       slog.Level
+	Limits         front.Limits
 	QueueURL       string
 	DeadLetterURL  string // "" has the stream wait
 	CompactURL     string // "" asks nobody
@@ -81,6 +84,11 @@ func read(get func(string) string) (s Settings, err error) {
 	}
 	if err = s.LogLevel.UnmarshalText([]byte(cmp.Or(get(envLogLevel), "info"))); err != nil {
 		return s, fault.New(fault.Invalid, "%s: write debug, info, warn or error: %w", envLogLevel, err)
+	}
+	if text := get(envLimits); text != "" {
+		if s.Limits, err = front.ParseLimits(strings.Split(text, ",")); err != nil {
+			return s, fault.Wrap(err, envLimits)
+		}
 	}
 	s.Tokens, err = tokens(get)
 	return s, err

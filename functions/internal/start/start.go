@@ -64,12 +64,12 @@ func Serving(ctx context.Context) (*Function, error) {
 		return nil, err
 	}
 	engine := querier.NewEngine(f.Log)
-	ring := access.NewRing(f.Log, engine, nil)
+	ring := access.NewRing(f.Log, engine, nil) // whose queries have no limits
 	if err := guarded(ctx, ring, s); err != nil {
 		return nil, err
 	}
 	who := access.New(access.Config{Ring: ring, Tokens: s.Tokens, Logger: f.Logger})
-	f.Config = front.Config{Log: f.Log, Queries: engine, Store: f.Log.Store(), Authenticate: who.Authenticate, Origins: s.Origins, Logger: f.Logger}
+	f.Config = front.Config{Log: f.Log, Queries: engine.WithLimits(s.Limits.Query()), Store: f.Log.Store(), Authenticate: who.Authenticate, Origins: s.Origins, Logger: f.Logger, Limits: s.Limits}
 	if s.CompactURL != "" {
 		f.Config.Log = compaction.New(f.Log, s.CompactURL, f.Logger)
 	}

@@ -33,6 +33,8 @@ func TestSettings(t *testing.T) {
 	f("FIRN_QUEUE_URL", envBucket, "mem://", envQueue, "firn")
 	f("FIRN_COMPACT_URL", envBucket, "mem://", envCompact, "compact")
 	f("FIRN_DEDUPLICATE", envBucket, "mem://", envDeduplicate, "yes")
+	f("", envBucket, "mem://", envLimits, "batch=1000, body=4MB")
+	f("FIRN_LIMITS", envBucket, "mem://", envLimits, "batches=1000")
 	f("FIRN_LOG_LEVEL", envBucket, "mem://", envLogLevel, "loud")
 	f("both set", envBucket, "mem://", envPublicKey, publicKey, envJWKS, "https://example.org/jwks")
 	f("FIRN_JWT_PUBLIC_KEY", envBucket, "mem://", envPublicKey, "x")
