@@ -49,14 +49,7 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 func TestRevocation(t *testing.T) {
 	const promised = 10 * time.Second
 	bubble.Run(t, func(t *testing.T) {
-		w := build(t)
-		l := &pipes{make(chan net.Conn), make(chan struct{})}
-		srv := &http.Server{Handler: w.handler}
-		served := make(chan error)
-		go func() { served <- srv.Serve(l) }()
-		transport := &http.Transport{DialContext: l.dial}
-		client := &http.Client{Transport: transport}
-		w.url = "http://127.0.0.1:7480"
+		w, client, stop := inMemory(t)
 		header := http.Header{"Authorization": {"Bearer " + w.keys["owner"].full}}
 		ctx := t.Context()
 		get := func(path string) *http.Response {
@@ -156,9 +149,6 @@ func TestRevocation(t *testing.T) {
 		if resp := get("/v1/instances"); resp.StatusCode != http.StatusUnauthorized {
 			t.Errorf("status %d", resp.StatusCode)
 		}
-		w.stop()
-		transport.CloseIdleConnections()
-		_ = srv.Close()
-		<-served
+		stop()
 	})
 }

@@ -17,7 +17,7 @@ const (
 	readTimeout   = 5 * time.Minute  // for a request as a whole: 32 MB at 1 Mbit/s
 	writeTimeout  = 15 * time.Minute // from the header to the answer's end
 	idleTimeout   = 2 * time.Minute  // between requests
-	headerBytes   = 1 << 20          // of a request
+	headerBytes   = 256 << 10        // of a request; net/http takes 4 KB more
 )
 
 // listenFlags say where the server listens.

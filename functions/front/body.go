@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -158,8 +159,12 @@ func readError(ctx context.Context, encoding string, err error) error {
 	switch {
 	case errors.As(err, &tooLarge):
 		return fault.New(fault.Limit, "the body has more than %d bytes", tooLarge.Limit)
-	case errors.As(err, &known) || ctx.Err() != nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fault.New(fault.Invalid, "%w", errSlow)
+	case errors.As(err, &known):
 		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case encoding != "" && encoding != "identity":
 		return fault.New(fault.Invalid, "the body is not whole and valid %s: %w", encoding, err)
 	}

@@ -28,9 +28,12 @@ var statuses = map[fault.Kind]int{
 // errMethod marks a method that a path does not take.
 var errMethod = errors.New("method not allowed")
 
+// errSlow marks a body that did not come to its end in time.
+var errSlow = errors.New("the body did not come in time: send less at once")
+
 // Status returns the HTTP status for err, 200 for nil. Some bad input
 // has a status of its own: an idempotency key used for another request (422), a
-// form of body that Firn does not take (415), a method that a path does not (405).
+// form of body that Firn does not take (415), a method that a path does not (405), a body that is too slow (408).
 func Status(err error) int {
 	switch {
 	case err == nil:
@@ -41,6 +44,8 @@ func Status(err error) int {
 		return http.StatusUnsupportedMediaType
 	case errors.Is(err, errMethod):
 		return http.StatusMethodNotAllowed
+	case errors.Is(err, errSlow):
+		return http.StatusRequestTimeout
 	}
 	if status, ok := statuses[fault.KindOf(err)]; ok {
 		return status
