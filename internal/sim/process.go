@@ -67,7 +67,9 @@ const (
 	numPutFates
 )
 
-var unique = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
+// unique is what differs in the keys of two runs of a world, with the number of a
+// part behind it: lists give parts of several runs in no order that would last.
+var unique = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}(-[0-9]{4})?`)
 
 // draw returns the fate of the next request of its kind.
 func (p *process) draw(op, key string) fate {
