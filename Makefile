@@ -52,8 +52,9 @@ ARCH ?= arm64
 functions:
 	scripts/functions.sh $(ARCH)
 
-# The functions behind a gateway on this machine, without Docker.
-local:
+# The functions behind a gateway on this machine, with an S3 server, a queue and a
+# schedule, without Docker.
+local: tools
 	scripts/functions.sh local
 	$(GO) run ./localstack -functions build/local
 

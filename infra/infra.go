@@ -5,6 +5,7 @@ package infra
 import (
 	_ "embed" // for the template
 	"path"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -51,10 +52,25 @@ type Function struct {
 }
 
 // Name is that of the function's command.
-func (f *Function) Name() string { return path.Base(f.CodeURI) }
+func (f *Function) Name() string { return strings.TrimSuffix(path.Base(f.CodeURI), ".zip") }
+
+// Allows reports whether the function's role may do something, such as
+// "s3:GetObject", on what its statements name.
+func (f *Function) Allows(action string) bool {
+	for _, p := range f.Policies {
+		for _, s := range p.Statement {
+			if s.Effect == "Allow" && slices.Contains(s.Action, action) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // Load reads the template.
-func Load() (*Template, error) {
+func Load() (*Template, error) { return parse(text) }
+
+func parse(text []byte) (*Template, error) {
 	var t Template
 	return &t, yaml.Unmarshal(text, &t)
 }

@@ -29,7 +29,7 @@ func TestEveryFunctionIsThere(t *testing.T) {
 		t.Errorf("the template has %q", got)
 	}
 	for name, f := range functions {
-		if _, err := os.Stat(filepath.Join("..", "functions", name, "main.go")); err != nil || f.CodeURI != "../build/"+name {
+		if _, err := os.Stat(filepath.Join("..", "functions", name, "main.go")); err != nil || f.CodeURI != "../build/"+name+".zip" {
 			t.Errorf("%s: %s, %v", name, f.CodeURI, err)
 		}
 	}

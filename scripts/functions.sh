@@ -2,7 +2,7 @@
 # Builds the functions as infra/template.yaml deploys them, and prints the sizes
 # of their packages.
 #
-#   scripts/functions.sh arm64    build/NAME/bootstrap (or amd64)
+#   scripts/functions.sh arm64    build/NAME.zip (or amd64)
 #   scripts/functions.sh local    build/local/NAME, for this machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,11 +17,11 @@ if [[ $arch == local ]]; then
 	go build "${flags[@]}" -o build/local "${packages[@]}"
 	exit
 fi
+mkdir -p build
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build "${flags[@]}" -o "$out" "${packages[@]}"
 for name in "${functions[@]}"; do
-	mkdir -p "build/$name"
-	mv "$out/$name" "build/$name/bootstrap"
-	printf '%-8s %9d bytes, %8d compressed\n' "$name" "$(wc -c <"build/$name/bootstrap")" "$(gzip -c "build/$name/bootstrap" | wc -c)"
+	go run scripts/zip.go "$out/$name" "build/$name.zip"
+	printf '%-8s %9d bytes, %8d zipped\n' "$name" "$(wc -c <"$out/$name")" "$(wc -c <"build/$name.zip")"
 done

@@ -44,9 +44,10 @@ type event struct {
 	Body            string            `json:"body"`
 	IsBase64Encoded bool              `json:"isBase64Encoded"`
 	RequestContext  struct {
-		Stage     string `json:"stage"`
-		RequestID string `json:"requestId"`
-		HTTP      struct {
+		Stage      string `json:"stage"`
+		DomainName string `json:"domainName"` // ID.lambda-url.REGION.on.aws of function URLs
+		RequestID  string `json:"requestId"`
+		HTTP       struct {
 			Method   string `json:"method"`
 			SourceIP string `json:"sourceIp"`
 		} `json:"http"`
@@ -202,7 +203,7 @@ func (w *recorder) Write(b []byte) (int, error) {
 
 // tooLarge replaces an answer that Lambda would not deliver.
 func (w *recorder) tooLarge() {
-	text := fmt.Sprintf("the answer has %d bytes, and this function can give %d at once: ask for fewer events with limit and go on with the cursor, select fewer fields, or use the streaming endpoint", w.body.Len(), MaxAnswer)
+	text := fmt.Sprintf("the answer has %d bytes, and this function can give %d at once: ask for fewer events with limit and go on with the cursor, select fewer fields, or ask at the address of query that streams (QueryUrl)", w.body.Len(), MaxAnswer)
 	body, err := json.Marshal(map[string]any{"type": "error", "success": false, "error": text, "code": fault.Limit.String(), "requestId": w.header.Get("X-Request-Id")})
 	if err != nil {
 		panic(err) // strings always encode

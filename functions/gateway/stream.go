@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -98,4 +99,17 @@ func (b *body) Close() error {
 	err := b.ReadCloser.Close()
 	<-b.ended
 	return err
+}
+
+// Handler returns a Lambda handler for functions that are invoked by a gateway,
+// and by a function URL whose invocations stream: each is answered in its way.
+func Handler(h http.Handler) func(context.Context, json.RawMessage) (any, error) {
+	whole, streamed := Buffered(h), Streamed(h)
+	return func(ctx context.Context, payload json.RawMessage) (any, error) {
+		var e event
+		if json.Unmarshal(payload, &e) == nil && strings.Contains(e.RequestContext.DomainName, ".lambda-url.") {
+			return streamed(ctx, payload)
+		}
+		return whole(ctx, payload)
+	}
 }

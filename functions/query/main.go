@@ -1,4 +1,5 @@
-// Command query is the function that answers all reads that end. Its role can
+// Command query is the function that answers all reads that end: by a gateway in
+// one piece, and by its function URL as a stream, for large answers. Its role can
 // read and list the bucket, and nothing else.
 package main
 
@@ -15,6 +16,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return gateway.Buffered(f.Handler(start.Query)), nil
+		return gateway.Handler(f.Handler(start.Query)), nil
 	})
 }

@@ -33,7 +33,7 @@ type prelude struct {
 // patience for the answer.
 func httpAPI(f *Function, patience time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		payload, ok := httpEvent(w, r)
+		payload, ok := httpEvent(w, r, "gateway.local")
 		if !ok {
 			return
 		}
@@ -65,7 +65,7 @@ func httpAPI(f *Function, patience time.Duration) http.HandlerFunc {
 // functionURL is a function's own address, whose answers are streamed.
 func functionURL(f *Function) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		payload, ok := httpEvent(w, r)
+		payload, ok := httpEvent(w, r, f.Name+".lambda-url.us-east-1.on.aws")
 		if !ok {
 			return
 		}
@@ -120,8 +120,8 @@ func (f flushing) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// httpEvent returns the event of a request in format 2.0.
-func httpEvent(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+// httpEvent returns the event of a request to a domain in format 2.0.
+func httpEvent(w http.ResponseWriter, r *http.Request, domain string) ([]byte, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
 		say(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
@@ -135,7 +135,7 @@ func httpEvent(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	for name, values := range r.Header {
 		in.Headers[strings.ToLower(name)] = strings.Join(values, ",")
 	}
-	in.RequestContext.Stage, in.RequestContext.RequestID = "$default", uuid.NewString()
+	in.RequestContext.Stage, in.RequestContext.RequestID, in.RequestContext.DomainName = "$default", uuid.NewString(), domain
 	in.RequestContext.HTTP.Method, in.RequestContext.HTTP.Path = r.Method, r.URL.Path
 	in.RequestContext.HTTP.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr)
 	payload, err := json.Marshal(in)

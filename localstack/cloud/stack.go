@@ -37,7 +37,7 @@ type Options struct {
 // Stack is everything that runs.
 type Stack struct {
 	// URL is the address of the HTTP API, of the WebSocket API at /ws, and of
-	// the function URL of tail below /stream.
+	// the function URLs of tail below /stream and of query below /answers.
 	URL       string
 	Functions map[string]*Function
 	Queue     *Queue
@@ -46,6 +46,8 @@ type Stack struct {
 	runtime *runtime
 	gateway *http.Server
 	sockets *webSocketAPI
+	rights  *rights
+	ways    []*http.Server // to the bucket
 	cancel  context.CancelFunc
 }
 
@@ -68,9 +70,12 @@ func Start(opts Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.rights = &rights{functions: functions}
 	for name, f := range functions {
 		s.Functions[name] = s.function(name, opts)
-		s.Functions[name].Env = append(s.environment(template.Globals.Function, opts), append(s.environment(f, opts), opts.Env...)...)
+		if s.Functions[name].Env, err = s.environment(name, opts, template.Globals.Function, f); err != nil {
+			return nil, err
+		}
 	}
 	s.Queue, s.Stream = newQueue(s.Functions["ingest"]), newStream(s.Functions["ingest"], 2)
 	s.sockets = &webSocketAPI{function: s.Functions["socket"], host: l.Addr().String(), conns: map[string]*websocket.Conn{}}
@@ -86,11 +91,9 @@ func Start(opts Options) (*Stack, error) {
 	}
 	own := http.NewServeMux()
 	own.Handle("/stream/", http.StripPrefix("/stream", functionURL(s.Functions["tail"])))
+	own.Handle("/answers/", http.StripPrefix("/answers", functionURL(s.Functions["query"])))
 	own.HandleFunc("/ws", s.sockets.connect)
-	own.HandleFunc("/@connections/{id}", s.sockets.post)
-	own.Handle("/queue", s.Queue)
-	own.HandleFunc("/queue/dead", s.Queue.serveDead)
-	own.HandleFunc("POST /2015-03-31/functions/{name}/invocations", s.invocations(ctx))
+	own.Handle("/as/{function}/", s.asFunction(s.services(ctx)))
 	own.Handle("/", api)
 	s.gateway = &http.Server{Handler: own}
 	go func() { _ = s.gateway.Serve(l) }()
@@ -104,6 +107,16 @@ func Start(opts Options) (*Stack, error) {
 		go s.schedule(ctx, opts.Schedule)
 	}
 	return s, nil
+}
+
+// services are those of AWS that functions call.
+func (s *Stack) services(ctx context.Context) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/@connections/{id}", s.sockets.post)
+	mux.Handle("/queue", s.Queue)
+	mux.HandleFunc("/queue/dead", s.Queue.serveDead)
+	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", s.invocations(ctx))
+	return mux
 }
 
 // function returns one with the environment that the template gives it.
@@ -122,17 +135,25 @@ func (s *Stack) function(name string, opts Options) *Function {
 	return f
 }
 
-// environment returns the variables that the template gives a function, those of
-// this stack's addresses with their values here.
-func (s *Stack) environment(f infra.Function, opts Options) (env []string) {
-	values := map[string]string{"FIRN_BUCKET": opts.Bucket, "FIRN_QUEUE_URL": s.URL + "/queue", "FIRN_DEAD_LETTERS_URL": s.URL + "/queue/dead",
-		"FIRN_COMPACT_URL": s.URL + "/2015-03-31/functions/compact/invocations", "FIRN_STREAM_INSTANCE": opts.StreamInstance}
-	for name := range f.Environment.Variables {
-		if value := values[name]; value != "" {
-			env = append(env, name+"="+value)
+// environment returns the variables that the template gives a function, those that
+// name parts of the stack with their values here.
+func (s *Stack) environment(name string, opts Options, from ...infra.Function) ([]string, error) {
+	bucket, err := s.storeFor(name, opts.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	services := s.URL + "/as/" + name
+	values := map[string]string{"FIRN_BUCKET": bucket, "FIRN_QUEUE_URL": services + "/queue", "FIRN_DEAD_LETTERS_URL": services + "/queue/dead",
+		"FIRN_COMPACT_URL": services + "/2015-03-31/functions/compact/invocations", "FIRN_STREAM_INSTANCE": opts.StreamInstance}
+	env := append([]string{"FIRN_MANAGEMENT_URL=" + services, "AWS_REGION=us-east-1"}, opts.Env...)
+	for _, f := range from {
+		for name := range f.Environment.Variables {
+			if value := values[name]; value != "" {
+				env = append(env, name+"="+value)
+			}
 		}
 	}
-	return append(env, "FIRN_MANAGEMENT_URL="+s.URL, "AWS_REGION=us-east-1")
+	return env, nil
 }
 
 // schedule invokes the compactor now and then, as EventBridge does.
@@ -168,6 +189,11 @@ func (s *Stack) Call(ctx context.Context, name string, in, out any) error {
 func (s *Stack) Stop() {
 	s.cancel()
 	_ = s.gateway.Close()
+	defer func() {
+		for _, way := range s.ways {
+			_ = way.Close()
+		}
+	}()
 	for _, f := range s.Functions {
 		f.stop()
 	}

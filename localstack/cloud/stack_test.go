@@ -113,6 +113,13 @@ func newWorld(t *testing.T, schedule time.Duration) *world {
 	w.Functions["tail"].Timeout = 5 * time.Minute
 	t.Cleanup(func() {
 		w.Stop()
+		// That a key is used is recorded by who may write.
+		denied := slices.DeleteFunc(w.Denied(), func(d string) bool {
+			return strings.Contains(d, " s3:PutObject ") && strings.Contains(d, "/instances/_firn/log/")
+		})
+		if len(denied) > 0 {
+			t.Errorf("roles do not allow: %q", denied)
+		}
 		if t.Failed() {
 			text := log.String()
 			t.Logf("the functions:\n%s", text[max(0, len(text)-8000):])
