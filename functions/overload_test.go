@@ -119,7 +119,7 @@ func TestBombs(t *testing.T) {
 // acknowledged and then found, or refused with a word about when to come again,
 // and never is more memory lent than there is.
 func TestOverload(t *testing.T) {
-	const senders, each, memory = 40, 2, 4 << 20
+	const senders, each, memory = 50, 2, 4 << 20
 	w := newWorld(t, func(cfg *front.Config, _ *access.Config) {
 		cfg.Limits.Memory = memory
 		cfg.Log = slow{cfg.Log}
@@ -171,7 +171,7 @@ type slow struct{ front.Log }
 
 func (s slow) Append(ctx context.Context, instance string, b commitlog.Batch) (commitlog.Receipt, error) {
 	if instance != front.Own && b.Events[0].Stream == "load" {
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 	}
 	return s.Log.Append(ctx, instance, b)
 }

@@ -28,6 +28,9 @@ const (
 // for 8 MB, and none of the usual levels needs more.
 const maxWindow = 8 << 20
 
+// firstRead is what a body is read into at first, in bytes.
+const firstRead = 64 << 10
+
 // errMediaType marks bodies of a form that Firn does not take.
 var errMediaType = errors.New("unsupported media type")
 
@@ -120,16 +123,16 @@ func ReadBody(w http.ResponseWriter, r *http.Request, l *Loan, raw, plain int64)
 }
 
 // readAll reads src to its end. size is how much there is said to be, or -1.
-// Memory is borrowed before it is taken and only as bytes arrive, so that a
-// client that announces much and sends nothing holds nothing.
+// Memory is borrowed before it is taken, and twice as much when it is full, or
+// eight times where that much is announced, so that little is copied: a client that
+// announces much and sends little holds little.
 func readAll(ctx context.Context, src io.Reader, size, limit int64, l *Loan) ([]byte, error) {
-	const first = 64 << 10
-	most := limit + 1 // one byte more than there may be, to see the end
+	most, growth := limit+1, int64(2) // one byte more than there may be, to see the end
 	if size >= 0 {
-		most = min(most, size+1)
+		most, growth = min(most, size+1), 8
 	}
 	var body []byte
-	for room := min(first, most); ; room = min(2*room, most) {
+	for room := min(firstRead, most); ; room = min(growth*room, most) {
 		if err := l.Grow(ctx, room); err != nil {
 			return nil, err
 		}

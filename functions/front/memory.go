@@ -47,17 +47,25 @@ func (l *Loan) Grow(ctx context.Context, n int64) error {
 	if l.bytes+n > l.memory.total {
 		return fault.New(fault.Limit, "the request needs more than the %d bytes of memory that there are for all requests", l.memory.total)
 	}
-	wait, cancel := context.WithTimeout(ctx, Patience)
-	defer cancel()
-	if err := l.memory.free.Acquire(wait, n); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
+	if !l.memory.free.TryAcquire(n) {
+		if err := l.wait(ctx, n); err != nil {
+			return err
 		}
-		return fault.New(fault.Overload, "too many requests are being taken in: try again in a moment")
 	}
 	l.bytes += n
 	l.memory.used.Add(n)
 	return nil
+}
+
+// wait takes n bytes once they are free.
+func (l *Loan) wait(ctx context.Context, n int64) error {
+	patience, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	err := l.memory.free.Acquire(patience, n)
+	if err != nil && ctx.Err() == nil {
+		return fault.New(fault.Overload, "too many requests are being taken in: try again in a moment")
+	}
+	return err
 }
 
 // Shrink gives n bytes back.

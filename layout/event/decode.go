@@ -8,9 +8,9 @@ import (
 
 // Request is a decoded append.
 //
-// Its events' payloads and metadata share the memory of the body that they
-// were decoded from: neither may be changed afterwards, and an event that
-// outlives its request keeps the whole body alive.
+// Its events share the memory of the body that they were decoded from: that must
+// not be changed afterwards, and what outlives its request, such as the name of a
+// stream, is to be cloned, or keeps the whole body alive.
 type Request struct {
 	Events []Event
 	// Expect is the batch's expectedSequence in text form, "" for none. It is

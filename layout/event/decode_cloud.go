@@ -47,7 +47,7 @@ func (p *parser) cloudEvent() (Event, error) {
 	c.Time, c.Payload, c.Metadata = p.now, emptyObject, []byte{'{'}
 	name, err := p.name()
 	for ; name != nil && err == nil; name, err = p.next(err) {
-		attribute := p.intern(name)
+		attribute := shared(name)
 		if c.given[attribute] {
 			err = fault.New(fault.Invalid, "%q is given twice", shorten(attribute))
 			break

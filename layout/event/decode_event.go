@@ -90,13 +90,13 @@ func (p *parser) set(e *Event, m member) (err error) {
 	switch m {
 	case memberStream:
 		text, err = p.textOf("stream_id")
-		e.Stream = p.intern(text)
+		e.Stream = shared(text)
 	case memberType:
 		text, err = p.textOf("event_type")
-		e.Type = p.intern(text)
+		e.Type = shared(text)
 	case memberID:
 		text, err = p.textOf("id")
-		e.ID = string(text)
+		e.ID = shared(text)
 	case memberTime:
 		e.Time, err = p.time(e.Time)
 	case memberPayload:
@@ -159,7 +159,7 @@ func (p *parser) tags() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if tag := p.intern(text); !slices.Contains(tags, tag) {
+		if tag := shared(text); !slices.Contains(tags, tag) {
 			tags = append(tags, tag)
 		}
 	}

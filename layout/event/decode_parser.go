@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -20,16 +21,10 @@ type parser struct {
 	reader bytes.Buffer
 	text   []byte
 	now    Micros
-	// known holds names seen before, so that a batch of many events of few
-	// streams and types does not hold a copy of a name for each.
-	known map[string]string
 }
 
-// maxKnown bounds parser.known, for batches in which every name is new.
-const maxKnown = 1024
-
 func newParser(text []byte, now Micros) *parser {
-	p := &parser{now: now, known: map[string]string{}}
+	p := &parser{now: now}
 	p.reset(text)
 	return p
 }
@@ -126,17 +121,9 @@ func (p *parser) textOf(what string) ([]byte, error) {
 	return unquote(raw), nil
 }
 
-// intern returns s as a string, the same one each time while it remembers.
-func (p *parser) intern(s []byte) string {
-	if known, ok := p.known[string(s)]; ok {
-		return known
-	}
-	name := string(s)
-	if len(p.known) < maxKnown {
-		p.known[name] = name
-	}
-	return name
-}
+// shared returns s as a string in the same memory, which is that of the text
+// unless s had escapes: neither may change any more.
+func shared(s []byte) string { return unsafe.String(unsafe.SliceData(s), len(s)) }
 
 // expected says that a value of another kind should stand here, or what is
 // wrong with the JSON when it is no value at all.
