@@ -118,10 +118,7 @@ func (c *Compactor) rewrite(ctx context.Context, id string, file *segment.File, 
 	if err != nil {
 		return snapshot.File{}, err
 	}
-	w, err := c.newFile(id, f.MinTime.Day(), f.Shard, f.Level, plan)
-	if err != nil {
-		return snapshot.File{}, err
-	}
+	w := c.newFile(id, f.MinTime.Day(), f.Shard, f.Level, plan)
 	defer w.discard()
 	for _, g := range file.Groups() {
 		b, err := g.Read(segment.AllColumns)

@@ -1,11 +1,9 @@
 package compactor
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -18,28 +16,21 @@ import (
 	"github.com/firnlog/firn/layout/store"
 )
 
-// fileWriter writes one data file by way of a temporary file, and gathers its
-// statistics.
+// fileWriter writes one data file and gathers its statistics.
 type fileWriter struct {
 	c    *Compactor
-	tmp  *os.File
+	body spool
 	sum  *xxhash.Digest // of the whole file
-	buf  *bufio.Writer
 	w    *segment.Writer
 	stat snapshot.File
 }
 
 // newFile starts a data file with the columns and filters of a plan.
-func (c *Compactor) newFile(id, day string, shard, level int, plan segment.Plan) (*fileWriter, error) {
-	tmp, err := os.CreateTemp("", "firn-*.parquet")
-	if err != nil {
-		return nil, fault.New(fault.Unavailable, "no temporary file for a data file: %w", err)
-	}
-	f := &fileWriter{c: c, tmp: tmp, sum: xxhash.New()}
-	f.buf = bufio.NewWriterSize(io.MultiWriter(tmp, f.sum), 1<<20)
-	f.w = segment.NewDataWriter(f.buf, plan, map[string]string{"firn.format": "1"})
+func (c *Compactor) newFile(id, day string, shard, level int, plan segment.Plan) *fileWriter {
+	f := &fileWriter{c: c, sum: xxhash.New()}
+	f.w = segment.NewDataWriter(io.MultiWriter(&f.body, f.sum), plan, map[string]string{"firn.format": "1"})
 	f.stat = snapshot.File{Key: layout.NewData(id, day, shard), Shard: shard, Level: level, Types: map[string]int64{}}
-	return f, nil
+	return f
 }
 
 // write appends events, which must go on in the order of the file's part.
@@ -87,14 +78,8 @@ func (f *fileWriter) store(ctx context.Context) (snapshot.File, error) {
 	if err := f.w.Close(); err != nil {
 		return f.stat, err
 	}
-	if err := f.buf.Flush(); err != nil {
-		return f.stat, fault.New(fault.Unavailable, "writing a data file: %w", err)
-	}
-	size, err := f.tmp.Seek(0, io.SeekEnd)
-	if err != nil {
-		return f.stat, err
-	}
-	read, err := segment.Open(f.tmp, size)
+	size := f.body.Size()
+	read, err := segment.Open(&f.body, size)
 	if err != nil {
 		return f.stat, err
 	}
@@ -103,17 +88,14 @@ func (f *fileWriter) store(ctx context.Context) (snapshot.File, error) {
 		f.stat.Numbers = numbers(f.w.Fields())
 	}
 	end := make([]byte, size-f.stat.End)
-	if _, err := f.tmp.ReadAt(end, f.stat.End); err != nil {
+	if _, err := f.body.ReadAt(end, f.stat.End); err != nil {
 		return f.stat, err
 	}
 	f.stat.EndSum = segment.Sum(end)
 	f.stat.Sum = fmt.Sprintf("%016x", f.sum.Sum64())
-	_, err = f.c.Log.Store().Put(ctx, f.stat.Key, io.NewSectionReader(f.tmp, 0, size), store.Always)
+	_, err = f.c.Log.Store().Put(ctx, f.stat.Key, &f.body, store.Always)
 	return f.stat, fault.Wrap(err, "storing a data file")
 }
 
-// discard removes the temporary file.
-func (f *fileWriter) discard() {
-	f.tmp.Close()
-	os.Remove(f.tmp.Name())
-}
+// discard frees what the file took on this machine.
+func (f *fileWriter) discard() { f.body.discard() }

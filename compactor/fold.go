@@ -19,7 +19,7 @@ import (
 // least one commit, whose size appends bound.
 const (
 	foldBytes  = 16 << 20 // of commits as they are stored
-	foldMemory = 64 << 20 // of their events, which are in memory at once
+	foldMemory = 48 << 20 // of their events, which are in memory at once
 	foldDays   = 256      // of their events, each of which becomes a file
 )
 
@@ -132,6 +132,7 @@ func shardFiles(ctx context.Context, v *commitlog.View, shard int) ([]snapshot.F
 // day, stream and sequence, and how many commits it took: as many as one step
 // bears.
 func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) (all []event.Event, taken int, err error) {
+	var batches [][]event.Event
 	days, size := map[int64]bool{}, 0
 	for taken < len(commits) && size < foldMemory && len(days) < foldDays {
 		c := commits[taken]
@@ -152,12 +153,39 @@ func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit)
 			size += events[i].Size()
 			days[dayOf(events[i].Time)] = true
 		}
-		all = append(all, events...)
+		batches = append(batches, events)
 	}
-	slices.SortFunc(all, func(a, b event.Event) int {
-		return cmp.Or(cmp.Compare(dayOf(a.Time), dayOf(b.Time)), strings.Compare(a.Stream, b.Stream), cmp.Compare(a.Sequence, b.Sequence))
+	return sorted(batches), taken, nil
+}
+
+// sorted returns events by day, stream and sequence. They are large, so that what
+// they are sorted by is sorted in their place.
+func sorted(batches [][]event.Event) []event.Event {
+	type place struct {
+		day      int64
+		stream   string
+		sequence int64
+		event    *event.Event
+	}
+	var places []place
+	for _, events := range batches {
+		places = slices.Grow(places, len(events))
+		for i := range events {
+			e := &events[i]
+			places = append(places, place{dayOf(e.Time), e.Stream, e.Sequence, e})
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		if c := cmp.Compare(a.day, b.day); c != 0 {
+			return c
+		}
+		return cmp.Or(strings.Compare(a.stream, b.stream), cmp.Compare(a.sequence, b.sequence))
 	})
-	return all, taken, nil
+	out := make([]event.Event, len(places))
+	for i, p := range places {
+		out[i] = *p.event
+	}
+	return out
 }
 
 // writeDays stores one data file for each day of the sorted events.
@@ -194,10 +222,7 @@ func (c *Compactor) writeDay(ctx context.Context, id string, shard int, events [
 	slices.SortStableFunc(events, func(a, b event.Event) int { return p.of(a.Time) - p.of(b.Time) })
 	var ch segment.Chooser
 	ch.Add(events)
-	w, err := c.newFile(id, events[0].Time.Day(), shard, 0, ch.Plan())
-	if err != nil {
-		return snapshot.File{}, err
-	}
+	w := c.newFile(id, events[0].Time.Day(), shard, 0, ch.Plan())
 	defer w.discard()
 	for len(events) > 0 {
 		n := slices.IndexFunc(events, func(e event.Event) bool { return p.of(e.Time) != p.of(events[0].Time) })

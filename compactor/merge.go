@@ -84,10 +84,7 @@ func (c *Compactor) mergeFiles(ctx context.Context, id string, v *commitlog.View
 	if err != nil {
 		return snapshot.File{}, err
 	}
-	w, err := c.newFile(id, inputs[0].MinTime.Day(), inputs[0].Shard, level, plan)
-	if err != nil {
-		return snapshot.File{}, err
-	}
+	w := c.newFile(id, inputs[0].MinTime.Day(), inputs[0].Shard, level, plan)
 	defer w.discard()
 	if err := mergeParts(ctx, files, w); err != nil {
 		return snapshot.File{}, err

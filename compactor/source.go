@@ -12,10 +12,10 @@ import (
 
 // mergeBytes bounds the rows that a merge holds in memory, all its inputs
 // together, not counting the row group that it writes.
-const mergeBytes = 96 << 20
+const mergeBytes = 48 << 20
 
-// probeRows is how many rows of a row group are read first, to see how large they
-// are.
+// probeRows is how many rows of a row group are read first at most, to see how
+// large they are.
 const probeRows = 1_024
 
 // source is a row group being merged, at one of its rows: sorted by stream and
@@ -37,7 +37,8 @@ type source struct {
 
 // newSource returns the rows of a row group that are of a part of the day.
 func newSource(g *segment.Group, shard int, p *parts, part int, budget int64) *source {
-	s := &source{group: g, shard: shard, parts: p, part: part, budget: budget, take: probeRows}
+	perRow := g.Unpacked(segment.AllColumns)/int64(max(1, g.Rows())) + 1
+	s := &source{group: g, shard: shard, parts: p, part: part, budget: budget, take: int(max(1, min(probeRows, budget/perRow)))}
 	s.head.Stream, _, _ = g.Strings(segment.Stream)
 	return s
 }
@@ -117,21 +118,29 @@ func before(a, b *event.Event) bool {
 	return a.Sequence < b.Sequence
 }
 
+// A chunk of merged rows keeps what its sources have read in memory.
+const (
+	mergeRowsAtOnce  = 1_024
+	mergeBytesAtOnce = 1 << 20
+)
+
 // mergeRows hands the rows of all sources to write, in order and in chunks.
 func mergeRows(ctx context.Context, all sources, write func([]event.Event) error) error {
-	chunk := make([]event.Event, 0, 1_024)
+	chunk, size := make([]event.Event, 0, mergeRowsAtOnce), 0
 	heap.Init(&all)
 	for len(all) > 0 {
 		s := all[0]
 		if s.batch != nil {
-			if chunk = append(chunk, s.head); len(chunk) == cap(chunk) {
+			chunk, size = append(chunk, s.head), size+s.head.Size()
+			if len(chunk) == mergeRowsAtOnce || size >= mergeBytesAtOnce {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
 				if err := write(chunk); err != nil {
 					return err
 				}
-				chunk = chunk[:0]
+				clear(chunk)
+				chunk, size = chunk[:0], 0
 			}
 		}
 		more, err := s.next()

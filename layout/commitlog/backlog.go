@@ -3,6 +3,7 @@ package commitlog
 import (
 	"time"
 
+	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/snapshot"
 )
@@ -48,7 +49,19 @@ func (l *Log) Folding(instance string) {
 }
 
 // Committed tells the log of a snapshot that its process has just committed
-// behind the one that it had seen, so that views use it at once.
+// behind the one that it had seen, so that views use it at once, and commits that
+// it folded do not stay in memory.
 func (l *Log) Committed(instance string, snap *snapshot.Snapshot, seen chain.Seen) {
+	l.mu.Lock()
+	before := l.snapshots[instance]
+	l.mu.Unlock()
+	for _, st := range snap.Shards {
+		if before == nil {
+			break
+		}
+		for n := before.snap.ShardState(st.Shard).Folded + 1; n <= st.Folded; n++ {
+			l.cache.drop(layout.Commit(instance, st.Shard, n))
+		}
+	}
 	l.saw(instance, &seenSnapshot{snap: snap, seen: chain.Seen{Number: snap.Number, At: seen.At}, looked: l.now()})
 }

@@ -53,3 +53,14 @@ func (c *cache) put(key string, value any, size int) {
 		c.size -= it.size
 	}
 }
+
+// drop forgets what is at a key.
+func (c *cache) drop(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.items[key]; ok {
+		c.order.Remove(e)
+		delete(c.items, key)
+		c.size -= e.Value.(*item).size
+	}
+}

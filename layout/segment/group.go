@@ -37,6 +37,17 @@ func (g *Group) Bytes(cols Columns) int64 {
 	return n
 }
 
+// Unpacked returns how many bytes the columns' pages are when they are
+// decompressed. Of columns with dictionaries that is less than what their values
+// take in memory.
+func (g *Group) Unpacked(cols Columns) int64 {
+	var n int64
+	for _, c := range cols.List() {
+		n += g.meta(g.file.leaf[c]).TotalUncompressedSize
+	}
+	return n
+}
+
 // FieldBytes is Bytes for the fields at some paths; it leaves out paths that are
 // none.
 func (g *Group) FieldBytes(paths []string) int64 {

@@ -4,8 +4,8 @@ import (
 	"io"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 
+	"github.com/firnlog/firn/layout/codec"
 	"github.com/firnlog/firn/layout/event"
 )
 
@@ -22,10 +22,6 @@ const (
 	chunkBytes = 256 << 10
 	pageRows   = 8_192 // rows after which all pages end; those of fields after so many values
 )
-
-// dataCodec compresses data files for size. It is shared by all writers, since its
-// encoders are large.
-var dataCodec = &zstd.Codec{Level: zstd.SpeedFastest}
 
 // Writer writes one event file. Rows must come in the order that the file is
 // to have, those of a data file by stream and sequence within each row group.
@@ -58,7 +54,7 @@ func NewDataWriter(w io.Writer, p Plan, meta map[string]string) *Writer {
 	// The dictionaries of a row group are bounded by its rows. A bound beyond
 	// which they go on as plain pages would leave these out of bloom filters.
 	d := newWriter(w, schema, p.Fields, meta,
-		parquet.Compression(dataCodec),
+		parquet.Compression(codec.Zstd),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("stream_id"), parquet.Ascending("sequence_number"))),
 		parquet.BloomFilters(p.filters()...),
 		parquet.DeferBloomFiltersWithBuffers(keep))

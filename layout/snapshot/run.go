@@ -9,9 +9,9 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/firnlog/firn/layout"
+	"github.com/firnlog/firn/layout/codec"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/seal"
@@ -98,7 +98,7 @@ const metaKey = "firn.key"
 func EncodeRun[T Entry](key string, entries []T) ([]byte, error) {
 	var buf bytes.Buffer
 	w := parquet.NewGenericWriter[T](&buf, parquet.CreatedBy("firn", "1", ""),
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.Compression(codec.Zstd),
 		parquet.KeyValueMetadata("firn.format", "1"), parquet.KeyValueMetadata(metaKey, key), parquet.KeyValueMetadata("firn.~seal", seal.Blank))
 	if _, err := w.Write(entries); err != nil {
 		return nil, err
