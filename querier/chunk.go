@@ -71,10 +71,6 @@ func (c *chunk) load(cols segment.Columns, paths ...string) error {
 		c.vectors[p] = newVector(b.Field(p), at)
 	}
 	c.have |= cols
-	if c.file {
-		c.stats.bytesRead.Add(b.Bytes)
-		c.stats.requests.Add(int64(b.Requests))
-	}
 	return nil
 }
 

@@ -85,8 +85,9 @@ func (r *run) ready(ctx context.Context, u *unit) error {
 	if open == nil {
 		f := r.spread.file(u.of.file.Key)
 		f.once.Do(func() {
-			r.stats.requests.Add(1)
-			f.open, f.err = r.view.Open(ctx, u.of.file)
+			if f.open, f.err = r.view.Open(ctx, u.of.file); f.err == nil {
+				f.open.CountIn(&r.stats.reads)
+			}
 		})
 		if f.err != nil {
 			return f.err

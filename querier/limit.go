@@ -53,7 +53,7 @@ func (l *Limits) check(c *counters) error {
 	if n := c.rowsScanned.Load(); l.Rows > 0 && n > l.Rows {
 		return fault.New(fault.Limit, "the query scans more than %d events: narrow it with where, by time for one", l.Rows)
 	}
-	if n := c.bytesRead.Load(); l.Bytes > 0 && n > l.Bytes {
+	if n := c.reads.Bytes.Load(); l.Bytes > 0 && n > l.Bytes {
 		return fault.New(fault.Limit, "the query reads more than %d bytes: narrow it with where, by time for one", l.Bytes)
 	}
 	return nil
@@ -69,7 +69,7 @@ func (l *Limits) left(c *counters) (rows, bytes int64, err error) {
 		rows = max(1, l.Rows-c.rowsScanned.Load())
 	}
 	if l.Bytes > 0 {
-		bytes = max(1, l.Bytes-c.bytesRead.Load())
+		bytes = max(1, l.Bytes-c.reads.Bytes.Load())
 	}
 	return rows, bytes, nil
 }

@@ -136,7 +136,7 @@ func (r *run) fileSource(ctx context.Context, f snapshot.File) (*source, error) 
 
 func (r *run) commitSource(ctx context.Context, c *commitlog.Commit) (*source, error) {
 	mask, err := r.view.TailMask(ctx, c)
-	return &source{extent: commitExtent{c.Shard, c.Position}, commit: c, open: c.File, rest: r.columns, mask: mask}, err
+	return &source{extent: commitExtent{c.Shard, c.Position}, commit: c, open: c.File.In(ctx), rest: r.columns, mask: mask}, err
 }
 
 // earlier orders extents by where their first event may come.
@@ -213,12 +213,13 @@ func (r *run) open(ctx context.Context, sources []*source) ([]*unit, error) {
 			continue
 		}
 		r.stats.filesRead.Add(1)
-		r.stats.requests.Add(1)
 		g.Go(func() (err error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			s.open, err = r.view.Open(ctx, s.file)
+			if s.open, err = r.view.Open(ctx, s.file); err == nil {
+				s.open.CountIn(&r.stats.reads)
+			}
 			return err
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/firnlog/firn/layout/segment"
 )
 
 // Stats says what a query cost.
@@ -19,8 +21,8 @@ type Stats struct {
 	PagesRead        int64         // of them, those that may hold a match
 	RowsScanned      int64         // events in what was scanned
 	RowsMatched      int64         // events found to match, also by statistics alone
-	BytesRead        int64         // of columns of data files, compressed
-	Requests         int64         // reads of data files: those that open them, and those of columns
+	BytesRead        int64         // of data files: of columns, compressed, and of footers and filters that were not in memory
+	Requests         int64         // reads of data files: of these
 	TailCommits      int64         // commits that no data file holds yet
 	Shares           int64         // parts of the work that were spread over workers, this process among them
 	SharesHere       int64         // of them, those done in this process
@@ -45,7 +47,8 @@ type Detail struct {
 type counters struct {
 	filesConsidered, filesRead, groupsConsidered, groupsRead atomic.Int64
 	pagesConsidered, pagesRead, rowsScanned, rowsMatched     atomic.Int64
-	bytesRead, requests, tailCommits                         atomic.Int64
+	tailCommits                                              atomic.Int64
+	reads                                                    segment.Reads
 	rowsCounted, filteredGroups, byColumn, byJSON            atomic.Int64
 	shares, sharesHere, sharesResent                         atomic.Int64
 }
@@ -55,8 +58,8 @@ func (c *counters) stats(since time.Time) Stats {
 		FilesConsidered: c.filesConsidered.Load(), FilesRead: c.filesRead.Load(),
 		GroupsConsidered: c.groupsConsidered.Load(), GroupsRead: c.groupsRead.Load(),
 		PagesConsidered: c.pagesConsidered.Load(), PagesRead: c.pagesRead.Load(),
-		RowsScanned: c.rowsScanned.Load(), RowsMatched: c.rowsMatched.Load(), BytesRead: c.bytesRead.Load(),
-		Requests: c.requests.Load(), TailCommits: c.tailCommits.Load(),
+		RowsScanned: c.rowsScanned.Load(), RowsMatched: c.rowsMatched.Load(), BytesRead: c.reads.Bytes.Load(),
+		Requests: c.reads.Requests.Load(), TailCommits: c.tailCommits.Load(),
 		Shares: c.shares.Load(), SharesHere: c.sharesHere.Load(), SharesResent: c.sharesResent.Load(), Duration: time.Since(since),
 	}
 }

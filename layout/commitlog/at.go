@@ -3,6 +3,7 @@ package commitlog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/firnlog/firn/internal/bug"
@@ -159,11 +160,26 @@ func (l *Log) files(ctx context.Context, instance string, d snapshot.Day) ([]sna
 	return files, nil
 }
 
-// Open opens a data file of the view, by one request. The pages are read later,
-// under the same context.
+// Open opens a data file of the view, by one request where its end is not in
+// memory. The pages are read later, under the same context.
 func (v *View) Open(ctx context.Context, f snapshot.File) (*segment.File, error) {
-	file, err := segment.OpenData(ctx, v.log.store, f.Key, f.Bytes, f.End, f.EndSum)
+	file, err := v.log.open(ctx, f)
 	return file, v.gone(err)
+}
+
+// open opens a data file. What opening reads is kept in memory: footer and
+// indexes, and with them the bloom filters that are read later. It is kept by all
+// that a manifest says of the file's identity, and only once the checksum agreed.
+func (l *Log) open(ctx context.Context, f snapshot.File) (*segment.File, error) {
+	name := fmt.Sprint(f.Key, " ", f.Bytes, " ", f.End, " ", f.EndSum)
+	if kept, ok := l.footers.get(name); ok {
+		return kept.(*segment.File).In(ctx), nil
+	}
+	file, err := segment.OpenData(ctx, l.store, f.Key, f.Bytes, f.End, f.EndSum)
+	if err == nil {
+		l.footers.put(name, file.In(context.Background()), int(file.Size()))
+	}
+	return file, err
 }
 
 // gone explains why an object that a view names is missing: in time, the sweeper

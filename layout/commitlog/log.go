@@ -30,6 +30,11 @@ import (
 // cacheBytes bounds the decoded commits and runs that a log keeps in memory.
 const cacheBytes = 128 << 20
 
+// footerBytes bounds the footers, indexes and bloom filters of data files that a
+// log keeps in memory. They are apart, so that a query over many files does not
+// push out what appends need.
+const footerBytes = 96 << 20
+
 // ErrKeyReused says that an idempotency key was used before for another
 // request. It has kind Invalid.
 var ErrKeyReused = errors.New("the idempotency key was used for another request")
@@ -40,6 +45,7 @@ type Log struct {
 	store   store.Store
 	catalog *catalog.Catalog
 	cache   *cache
+	footers *cache
 	now     func() time.Time
 	queue   int // bytes of events that a shard's queue and group take together
 
@@ -69,7 +75,7 @@ type seenSnapshot struct {
 // Open returns the log in the bucket s. It makes no request.
 func Open(s store.Store) *Log {
 	return &Log{
-		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), now: time.Now, queue: queueBytes, slowTail: SlowTail, maxTail: MaxTail,
+		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), footers: newCache(footerBytes), now: time.Now, queue: queueBytes, slowTail: SlowTail, maxTail: MaxTail,
 		writers: map[shardOf]*writer{}, snapshots: map[string]*seenSnapshot{}, ends: map[shardOf]int64{}, backlog: map[string]*Backlog{},
 		feeds: map[string]*Feed{},
 	}

@@ -13,13 +13,11 @@ import (
 // Batch is a row group, or some rows of it, in memory: an Arrow record batch of
 // the columns that were asked for. Asking it for another column panics.
 type Batch struct {
-	Record   arrow.RecordBatch
-	Requests int   // reads of the file that it took
-	Bytes    int64 // that these read
-	cols     [numColumns]arrow.Array
-	paths    []string
-	fields   []arrow.Array
-	rows     int
+	Record arrow.RecordBatch
+	cols   [numColumns]arrow.Array
+	paths  []string
+	fields []arrow.Array
+	rows   int
 }
 
 // Rows returns the number of events.

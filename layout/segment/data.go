@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -18,34 +19,92 @@ func Sum(data []byte) string { return fmt.Sprintf("%016x", xxhash.Sum64(data)) }
 
 // OpenData opens the data file at key, of size bytes, by one request for its
 // end, which must have the checksum sum. Pages are read later, by ranged
-// requests under the same ctx. Corrupt when the end is not what it was.
+// requests under the same ctx, or another one: see [File.In]. Corrupt when the
+// end is not what it was.
 func OpenData(ctx context.Context, s store.Store, key string, size, end int64, sum string) (*File, error) {
-	r := store.NewReaderAt(ctx, s, key, size)
 	data := make([]byte, size-end)
+	open := func(ctx context.Context) io.ReaderAt { return store.NewReaderAt(ctx, s, key, size) }
+	r := &reader{ReaderAt: open(ctx), reads: &Reads{}}
 	if _, err := r.ReadAt(data, end); err != nil {
 		return nil, err
 	}
 	if Sum(data) != sum {
 		return nil, fault.New(fault.Corrupt, "%s: the file's end does not match its checksum", key)
 	}
-	f, err := Open(&endCached{r, piece{end, data}}, size)
+	// Opening touches nothing but the end, and what keeps the file keeps no context.
+	f, err := Open(pieces{{end, data}}, size)
 	if err != nil {
 		return nil, fault.Wrap(err, "%s", key)
 	}
-	f.name = key
-	return f, nil
+	f.name, f.open = key, open
+	r.end = piece{end, data}
+	return f.under(ctx, r), nil
 }
 
-// endCached reads a file whose end is in memory.
-type endCached struct {
+// In returns the file for another reader: its pages are read under ctx, and what
+// reading costs is counted anew. Nothing is read for that. A file in memory is
+// the same file, for the time of ctx.
+func (f *File) In(ctx context.Context) *File {
+	r := *f.r
+	if f.open != nil {
+		r.ReaderAt, r.reads = f.open(ctx), &Reads{}
+	}
+	return f.under(ctx, &r)
+}
+
+// under returns a file that shares all but the reader and the context.
+func (f *File) under(ctx context.Context, r *reader) *File {
+	out := *f
+	out.ctx, out.r = ctx, r
+	out.groups = make([]*Group, len(f.groups))
+	for i, g := range f.groups {
+		own := *g
+		own.file = &out
+		out.groups[i] = &own
+	}
+	return &out
+}
+
+// Reads counts reads of files beyond what is in memory: the requests, and the
+// bytes that they bring. It is safe for concurrent use.
+type Reads struct{ Requests, Bytes atomic.Int64 }
+
+// CountIn takes what reading the file has cost so far, and from now on all that it
+// will cost, into r. It must not be called while the file is read.
+func (f *File) CountIn(r *Reads) {
+	r.Requests.Add(f.r.reads.Requests.Load())
+	r.Bytes.Add(f.r.reads.Bytes.Load())
+	f.r.reads = r
+}
+
+// Size returns about how many bytes the file takes in memory when all its indexes
+// and bloom filters were read, without pages.
+func (f *File) Size() int64 {
+	const decoded = 4 // times as large as the end is
+	n := decoded * int64(len(f.r.end.data))
+	for _, g := range f.groups {
+		for leaf := range g.chunks {
+			n += int64(g.meta(leaf).BloomFilterLength)
+		}
+	}
+	return n
+}
+
+// reader reads a file, whose end may be in memory, and counts what it reads
+// beyond that.
+type reader struct {
 	io.ReaderAt
-	end piece
+	end   piece
+	reads *Reads
 }
 
 // ReadAt implements [io.ReaderAt].
-func (c *endCached) ReadAt(p []byte, off int64) (int, error) {
-	if off >= c.end.from {
-		return pieces{c.end}.ReadAt(p, off)
+func (r *reader) ReadAt(p []byte, off int64) (int, error) {
+	if len(r.end.data) > 0 && off >= r.end.from {
+		return pieces{r.end}.ReadAt(p, off)
 	}
-	return c.ReaderAt.ReadAt(p, off)
+	n, err := r.ReaderAt.ReadAt(p, off)
+	r.reads.Requests.Add(1)
+	r.reads.Bytes.Add(int64(n))
+	return n, err
 }

@@ -2,8 +2,10 @@ package segment
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -15,8 +17,10 @@ import (
 type File struct {
 	name   string // key of a data file, for errors
 	pq     *parquet.File
-	r      io.ReaderAt
-	leaf   [numColumns]int // index of each column's leaf
+	ctx    context.Context // reading ends with it
+	r      *reader
+	open   func(context.Context) io.ReaderAt // a data file's pages; nil for a file in memory
+	leaf   [numColumns]int                   // index of each column's leaf
 	groups []*Group
 	fields []FieldInfo
 	byPath map[string]*fieldColumn
@@ -39,14 +43,14 @@ func Open(r io.ReaderAt, size int64) (f *File, err error) {
 	if err != nil {
 		return nil, readError(err)
 	}
-	f = &File{pq: pq, r: r}
+	f = &File{pq: pq, ctx: context.Background(), r: &reader{ReaderAt: r, reads: &Reads{}}}
 	for c := range numColumns {
 		if f.leaf[c] = leafOf(pq.Schema(), leaves[c]); f.leaf[c] < 0 {
 			return nil, fault.New(fault.Corrupt, "the file has no column %s", c)
 		}
 	}
 	for i, g := range pq.RowGroups() {
-		f.groups = append(f.groups, &Group{file: f, index: i, chunks: g.ColumnChunks(), rows: int(g.NumRows())})
+		f.groups = append(f.groups, &Group{file: f, index: i, chunks: g.ColumnChunks(), rows: int(g.NumRows()), filters: &sync.Map{}})
 	}
 	if err := f.readFields(); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ type Group struct {
 	index   int
 	chunks  []parquet.ColumnChunk
 	rows    int
-	filters sync.Map // bloom filters that were read, by leaf
+	filters *sync.Map // bloom filters that were read, by leaf
 }
 
 // Rows returns the number of events in the group.
@@ -108,10 +108,6 @@ func (g *Group) read(rows Rows, cols Columns, paths []string) (batch *Batch, err
 	if err != nil {
 		return nil, err
 	}
-	batch.Requests = len(fetched)
-	for _, p := range fetched {
-		batch.Bytes += int64(len(p.data))
-	}
 	var fields []arrow.Field
 	arrays := make([]arrow.Array, len(reqs))
 	for i := range reqs {
@@ -164,6 +160,9 @@ func (g *Group) readColumn(q *request, rows Rows, r io.ReaderAt) (arrow.Array, e
 		return g.readSome(q, rows, pages)
 	}
 	for {
+		if err := g.file.ctx.Err(); err != nil {
+			return nil, err
+		}
 		page, err := pages.ReadPage()
 		if errors.Is(err, io.EOF) {
 			return q.asm.finish()
@@ -186,6 +185,9 @@ func (g *Group) readSome(q *request, rows Rows, pages *parquet.FilePages) (arrow
 		return nil, err
 	}
 	for _, i := range q.pages {
+		if err := g.file.ctx.Err(); err != nil {
+			return nil, err
+		}
 		span := g.pageRows(offsets, i)
 		if err := pages.SeekToRow(int64(span.From)); err != nil {
 			return nil, err
