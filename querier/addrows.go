@@ -57,6 +57,9 @@ func (t *table) addVector(value int, v *vector, c *chunk, rows, groups []int32) 
 	}
 	var x Value // one for all rows, since states may keep it from the stack
 	for i, row := range rows {
+		if err := c.wanted(i); err != nil {
+			return err
+		}
 		x = v.value(row)
 		if err := t.addOne(value, groups[i], &x, c, row); err != nil {
 			return err
@@ -153,6 +156,9 @@ func (t *table) addOthers(which []int, c *chunk, rows, groups []int32) error {
 	reader := t.plan.value.reader(c)
 	values := make([]Value, len(t.plan.value.fields))
 	for i, row := range rows {
+		if err := c.wanted(i); err != nil {
+			return err
+		}
 		if err := reader.read(row, values); err != nil {
 			return err
 		}

@@ -119,7 +119,11 @@ func (r *run) do(ctx context.Context, t task, sources []*source) (*outcome, erro
 		return nil, err
 	}
 	if r.top != nil {
-		for _, e := range r.top.sorted() {
+		entries, err := r.top.sorted(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
 			out.entries = append(out.entries, *e)
 		}
 	}

@@ -1,6 +1,8 @@
 package querier
 
 import (
+	"context"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/firnlog/firn/layout/event"
@@ -89,7 +91,7 @@ func columnsOf(fields []Field) []Column {
 }
 
 // batch returns the answer to a reduction.
-func (t *table) batch() *Batch {
+func (t *table) batch(ctx context.Context) (*Batch, error) {
 	b := &Batch{}
 	for _, k := range t.plan.GroupBy {
 		b.Columns = append(b.Columns, Column{Name: k.name})
@@ -97,7 +99,10 @@ func (t *table) batch() *Batch {
 	for _, v := range t.plan.values {
 		b.Columns = append(b.Columns, Column{Name: v.Name})
 	}
-	groups := t.sorted()
+	groups, err := t.sorted(ctx)
+	if err != nil {
+		return nil, err
+	}
 	rows := make([][]Value, len(groups))
 	for i, g := range groups {
 		rows[i] = append(rows[i], t.groups.at(g)...)
@@ -111,7 +116,7 @@ func (t *table) batch() *Batch {
 	b.rows = len(rows)
 	b.json = func(row int) (jsontext.Value, error) { return t.appendRow(nil, groups[row]), nil }
 	b.values = func(row int, out []Value) error { copy(out, rows[row]); return nil }
-	return b
+	return b, nil
 }
 
 // typeOf returns the type of all values of a column.

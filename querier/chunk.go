@@ -1,6 +1,7 @@
 package querier
 
 import (
+	"context"
 	"slices"
 
 	"github.com/firnlog/firn/layout/commitlog"
@@ -33,6 +34,7 @@ func (u *unit) rows() int {
 // goroutine.
 type chunk struct {
 	*unit
+	ctx     context.Context // reading and testing rows end with it
 	stats   *counters
 	have    segment.Columns
 	parts   [segment.Metadata + 1]*segment.Batch // by column
@@ -47,6 +49,19 @@ func (r *run) keep(c *chunk) {
 	if r.kept.Add(c.size()) <= keptBytes {
 		c.unit.kept = c
 	}
+}
+
+// lookRows is how many rows are gone through between two looks at whether the query
+// is still wanted: those of a row group may take seconds.
+const lookRows = 256
+
+// wanted returns an error once the query is not wanted any more. It looks once in
+// a while, by how many rows were gone through.
+func (c *chunk) wanted(rows int) error {
+	if rows%lookRows != 0 {
+		return nil
+	}
+	return c.ctx.Err()
 }
 
 // load reads those of the columns, and of the shredded fields at paths, that are
@@ -68,7 +83,7 @@ func (c *chunk) load(cols segment.Columns, paths ...string) error {
 		if c.vectors == nil {
 			c.vectors = map[string]*vector{}
 		}
-		c.vectors[p] = newVector(b.Field(p), at)
+		c.vectors[p] = newVector(c.ctx, b.Field(p), at)
 	}
 	c.have |= cols
 	return nil

@@ -143,7 +143,10 @@ func (r *residue) refineRows(reader *rowReader, conditions []condition, rows []i
 	}
 	values := make([]Value, len(r.fields.fields))
 	out := rows[:0]
-	for _, row := range rows {
+	for i, row := range rows {
+		if err := reader.c.wanted(i); err != nil {
+			return nil, err
+		}
 		if err := reader.read(row, values); err != nil {
 			return nil, err
 		}

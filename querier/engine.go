@@ -101,7 +101,9 @@ func (e *Engine) answer(ctx context.Context, q *Query) (*Result, error) {
 	scanned := time.Now()
 	res := &Result{Total: r.total, Limit: q.Limit, Offset: q.Offset}
 	if p.reduce != nil {
-		res.Aggregation = r.table.appendJSON(nil)
+		if res.Aggregation, err = r.table.appendJSON(ctx, nil); err != nil {
+			return nil, err
+		}
 	} else if err := r.page(ctx, res); err != nil {
 		return nil, err
 	}

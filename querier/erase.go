@@ -77,7 +77,10 @@ func (e *Engine) Find(ctx context.Context, q *Query, most int) ([]event.Event, e
 	if err := r.scan(ctx); err != nil {
 		return nil, err
 	}
-	entries := r.top.sorted()
+	entries, err := r.top.sorted(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if len(entries) > most {
 		return nil, fault.New(fault.Limit, "more than %d events match: narrow the conditions, by time for one, and repeat until none is left", most)
 	}
@@ -91,7 +94,7 @@ func (r *run) names(ctx context.Context, entries []*entry) ([]event.Event, error
 	for i, e := range entries {
 		c := chunks[e.unit]
 		if c == nil {
-			c = &chunk{unit: e.unit, stats: &r.stats}
+			c = &chunk{unit: e.unit, ctx: ctx, stats: &r.stats}
 			chunks[e.unit] = c
 			if err := r.ready(ctx, e.unit); err != nil {
 				return nil, err

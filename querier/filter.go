@@ -1,6 +1,7 @@
 package querier
 
 import (
+	"context"
 	"strings"
 
 	"github.com/firnlog/firn/layout/segment"
@@ -33,27 +34,31 @@ func (p *plan) filter(c *chunk, cheap []predicate) ([]int32, error) {
 		return nil, err
 	}
 	c.left = rows
-	return rows, nil
+	return rows, c.ctx.Err() // what went through the rows may have ended early
 }
 
 // refine keeps the rows that pass a predicate on a column, in place.
 func (p *predicate) refine(c *chunk, rows []int32) []int32 {
 	if p.field.base == baseTags {
-		return keep(rows, func(row int32) bool { return p.test.matchTags(c.tags(row)) })
+		return keep(c.ctx, rows, func(row int32) bool { return p.test.matchTags(c.tags(row)) })
 	}
 	if v := c.vector(&p.field, 0); v != nil {
 		return p.test.refine(v, rows)
 	}
-	return keep(rows, func(row int32) bool {
+	return keep(c.ctx, rows, func(row int32) bool {
 		v := c.value(p.field.base, row)
 		return p.test.match(&v)
 	})
 }
 
-// keep keeps the rows that pass, in place.
-func keep(rows []int32, pass func(int32) bool) []int32 {
+// keep keeps the rows that pass, in place. It stops when ctx ends, so that what is
+// left is worth something only while ctx lasts.
+func keep(ctx context.Context, rows []int32, pass func(int32) bool) []int32 {
 	out := rows[:0]
-	for _, row := range rows {
+	for i, row := range rows {
+		if i%lookRows == 0 && ctx.Err() != nil {
+			break
+		}
 		if pass(row) {
 			out = append(out, row)
 		}
@@ -113,7 +118,10 @@ func (p *plan) refineDocuments(c *chunk, preds []predicate, rows []int32) ([]int
 	}
 	values := make([]Value, len(preds))
 	out := rows[:0]
-	for _, row := range rows {
+	for i, row := range rows {
+		if err := c.wanted(i); err != nil {
+			return nil, err
+		}
 		if hopeless(c, preds, row) {
 			continue
 		}

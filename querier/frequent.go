@@ -2,7 +2,7 @@ package querier
 
 import (
 	"cmp"
-	"slices"
+	"context"
 	"strconv"
 )
 
@@ -55,17 +55,14 @@ func (f *frequent) merge(s state) int {
 // result returns the most frequent values, those that are as frequent in their
 // order.
 func (f *frequent) result() Value {
-	all := make([]*tally, 0, len(f.counts))
+	first := firsts[*tally]{n: f.k, compare: func(a, b *tally) int {
+		return cmp.Or(cmp.Compare(b.n, a.n), compare(&a.value, &b.value))
+	}}
 	for _, t := range f.counts {
-		all = append(all, t)
+		first.offer(t)
 	}
-	slices.SortFunc(all, func(a, b *tally) int {
-		if c := cmp.Compare(b.n, a.n); c != 0 {
-			return c
-		}
-		return compare(&a.value, &b.value)
-	})
-	b := appendList(nil, all[:min(f.k, len(all))], func(b []byte, t *tally) []byte {
+	all, _ := first.sorted(context.Background())
+	b := appendList(nil, all, func(b []byte, t *tally) []byte {
 		b = t.value.appendJSON(append(b, `{"value":`...))
 		return append(strconv.AppendInt(append(b, `,"count":`...), t.n, 10), '}')
 	})

@@ -89,12 +89,15 @@ func (t *table) general(c *chunk, rows []int32) error {
 	reader := t.plan.all.reader(c)
 	values := make([]Value, len(t.plan.all.fields))
 	n := len(t.plan.GroupBy)
-	for _, row := range rows {
+	for i, row := range rows {
+		if err := c.wanted(i); err != nil {
+			return err
+		}
 		if err := reader.read(row, values); err != nil {
 			return err
 		}
-		for i := range values[:n] {
-			values[i] = t.grids[i].value(values[i].compacted())
+		for k := range values[:n] {
+			values[k] = t.grids[k].value(values[k].compacted())
 		}
 		g, err := t.group(values[:n])
 		if err != nil {

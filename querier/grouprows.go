@@ -1,50 +1,36 @@
 package querier
 
-import "slices"
+import "context"
 
 // appendJSON appends the result: that of the one group, or a row for each group.
-func (t *table) appendJSON(b []byte) []byte {
+func (t *table) appendJSON(ctx context.Context, b []byte) ([]byte, error) {
 	if len(t.plan.GroupBy) > 0 {
-		return appendList(b, t.sorted(), t.appendRow)
+		rows, err := t.sorted(ctx)
+		return appendList(b, rows, t.appendRow), err
 	}
 	if len(t.plan.Values) > 0 {
-		return append(t.appendValues(append(b, '{'), 0), '}')
+		return append(t.appendValues(append(b, '{'), 0), '}'), nil
 	}
 	v := t.columns[0].result(0)
-	return v.appendJSON(b)
+	return v.appendJSON(b), nil
 }
 
 // sorted returns the groups that are shown: in the order of their keys, or in
-// that which is asked for, and as many as are. Where few of many are shown, the
-// others are left out on the way.
-func (t *table) sorted() []int32 {
-	r := t.ranking()
-	most := t.plan.Limit
-	if most == 0 {
-		most = t.groups.len()
+// that which is asked for, and as many as are.
+func (t *table) sorted(ctx context.Context) ([]int32, error) {
+	most := t.groups.len()
+	if t.plan.Limit > 0 {
+		most = min(most, t.plan.Limit)
 	}
-	var out []int32
-	cut := func() {
-		slices.SortFunc(out, r.compare)
-		out = out[:min(most, len(out))]
-	}
-	full := false // whether the last one shown is known
+	first := firsts[int32]{n: most, compare: t.ranking().compare}
 	for g := range int32(t.groups.len()) {
-		if full && r.compare(g, out[most-1]) > 0 {
-			continue
+		if g%sortPiece == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		if out = append(out, g); len(out) > 2*most+spareGroups {
-			cut()
-			full = true
-		}
+		first.offer(g)
 	}
-	cut()
-	return out
+	return first.sorted(ctx)
 }
-
-// spareGroups is how many groups more than twice those that are shown are sorted
-// at once.
-const spareGroups = 1_000
 
 // ranking orders groups by what is asked for, and ties by their keys.
 type ranking struct {

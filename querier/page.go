@@ -16,7 +16,10 @@ func (r *run) page(ctx context.Context, res *Result) error {
 	if r.top == nil {
 		return nil
 	}
-	found := r.top.sorted()
+	found, err := r.top.sorted(ctx)
+	if err != nil {
+		return err
+	}
 	skip := 0
 	if r.top.after == nil {
 		skip = min(r.q.Offset, len(found))
@@ -85,6 +88,7 @@ func (r *run) renderUnit(ctx context.Context, u *unit, entries []*entry, ranks [
 	if c == nil {
 		c = &chunk{unit: u, stats: &r.stats}
 	}
+	c.ctx = ctx
 	c.left = c.left[:0]
 	for _, rank := range ranks {
 		c.left = append(c.left, entries[rank].row)
@@ -95,6 +99,9 @@ func (r *run) renderUnit(ctx context.Context, u *unit, entries []*entry, ranks [
 	}
 	w := r.show.renderer(c)
 	for _, rank := range ranks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		e, err := w.event(entries[rank].row)
 		if err != nil {
 			return err

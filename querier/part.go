@@ -1,8 +1,6 @@
 package querier
 
-import (
-	"context"
-)
+import "context"
 
 // part is what the scan of one unit found.
 type part struct {
@@ -39,17 +37,17 @@ func (r *run) scanUnit(ctx context.Context, u *unit) (*part, error) {
 	if ok, err := u.narrow(rest, r.deep, &r.stats); !ok || err != nil {
 		return &part{}, err
 	}
-	return r.scanRows(u, rest, wanted)
+	return r.scanRows(ctx, u, rest, wanted)
 }
 
 // scanRows reads what the unit's statistics leave open.
-func (r *run) scanRows(u *unit, rest []predicate, wanted bool) (*part, error) {
+func (r *run) scanRows(ctx context.Context, u *unit, rest []predicate, wanted bool) (*part, error) {
 	r.stats.groupsRead.Add(1)
 	r.stats.rowsScanned.Add(int64(u.rows()))
 	if err := r.limits.check(&r.stats); err != nil {
 		return nil, err
 	}
-	c := &chunk{unit: u, stats: &r.stats}
+	c := &chunk{unit: u, ctx: ctx, stats: &r.stats}
 	rows, err := r.filter(c, rest)
 	if err != nil || len(rows) == 0 {
 		return &part{}, err
@@ -80,9 +78,12 @@ func (r *run) candidates(c *chunk, rows []int32) ([]entry, error) {
 		return nil, err
 	}
 	reader := r.keys.reader(c)
-	best := bestOf{top: r.top}
+	best := r.top.best()
 	e := entry{unit: c.unit, keys: make([]Value, len(r.keys.fields))}
-	for _, row := range rows {
+	for i, row := range rows {
+		if err := c.wanted(i); err != nil {
+			return nil, err
+		}
 		e.row, e.place = row, c.place(row)
 		if err := reader.read(row, e.keys); err != nil {
 			return nil, err
@@ -92,7 +93,7 @@ func (r *run) candidates(c *chunk, rows []int32) ([]entry, error) {
 		}
 		best.offer(&e)
 	}
-	return best.entries, nil
+	return best.list, nil
 }
 
 // merge takes in the parts in the order of their units.

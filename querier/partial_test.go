@@ -46,6 +46,16 @@ func sent(t *testing.T, from *table, memory *budget) *table {
 	return to
 }
 
+// answered returns what a table answers.
+func answered(t *testing.T, table *table) []byte {
+	t.Helper()
+	out, err := table.appendJSON(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // TestPartialsMerge splits logs among three, sends what each found through
 // Arrow, merges in any order and wants the answer over all events.
 func TestPartialsMerge(t *testing.T) {
@@ -73,7 +83,7 @@ func TestPartialsMerge(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, want := string(whole.appendJSON(nil)), refRun(events, event.MinTime, 0, query).aggregation
+			got, want := string(answered(t, whole)), refRun(events, event.MinTime, 0, query).aggregation
 			if !sameJSON(t, got, want) {
 				t.Fatalf("%s\ngives %s\nwant  %s", query, got, want)
 			}

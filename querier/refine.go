@@ -16,7 +16,7 @@ func (t *test) refine(v *vector, rows []int32) []int32 {
 			return refineRange(v, v.floats, lo, hi, rows)
 		}
 	}
-	return keep(rows, func(row int32) bool {
+	return keep(v.ctx, rows, func(row int32) bool {
 		x := v.value(row)
 		return t.match(&x)
 	})
@@ -48,6 +48,7 @@ func (t *test) refineCodes(v *vector, rows []int32) []int32 {
 	const pass, fail = 1, 2
 	known := make([]uint8, v.dict.Len())
 	null := t.match(&Value{})
+	tested := 0
 	out := rows[:0]
 	for _, row := range rows {
 		i := v.index(row)
@@ -59,6 +60,9 @@ func (t *test) refineCodes(v *vector, rows []int32) []int32 {
 		}
 		code := v.codes[i]
 		if known[code] == 0 {
+			if tested++; tested%lookRows == 0 && v.ctx.Err() != nil {
+				break // see [keep]
+			}
 			known[code] = fail
 			if t.match(&Value{kind: text, s: v.dict.Value(int(code))}) {
 				known[code] = pass

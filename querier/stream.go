@@ -76,7 +76,11 @@ func (s *stream) reduction(ctx context.Context) error {
 	if err := s.scan(ctx); err != nil {
 		return err
 	}
-	return s.emit(s.table.batch())
+	b, err := s.table.batch(ctx)
+	if err != nil {
+		return err
+	}
+	return s.emit(b)
 }
 
 // begin emits the empty batch that tells of the columns.
@@ -152,7 +156,7 @@ func (r *run) matching(ctx context.Context, u *unit) (*chunk, error) {
 	if err := r.limits.check(&r.stats); err != nil {
 		return nil, err
 	}
-	rows, err := r.filter(&chunk{unit: u, stats: &r.stats}, rest)
+	rows, err := r.filter(&chunk{unit: u, ctx: ctx, stats: &r.stats}, rest)
 	return &chunk{unit: u, left: rows}, err
 }
 
@@ -168,7 +172,7 @@ func (s *stream) rows(ctx context.Context, u *unit, rows []int32) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.emitRows(u, some); err != nil {
+		if err := s.emitRows(ctx, u, some); err != nil {
 			return err
 		}
 	}
@@ -182,8 +186,8 @@ func (s *stream) rows(ctx context.Context, u *unit, rows []int32) error {
 }
 
 // emitRows emits rows of one unit, which are in ascending order.
-func (s *stream) emitRows(u *unit, rows []int32) error {
-	c := &chunk{unit: u, stats: &s.stats, left: slices.Clone(rows)}
+func (s *stream) emitRows(ctx context.Context, u *unit, rows []int32) error {
+	c := &chunk{unit: u, ctx: ctx, stats: &s.stats, left: slices.Clone(rows)}
 	b := &Batch{Columns: columnsOf(s.fields.fields), rows: len(rows)}
 	var shown *renderer
 	var reader *rowReader
@@ -215,7 +219,10 @@ func (s *stream) ordered(ctx context.Context) error {
 	if err := s.scan(ctx); err != nil || s.top == nil {
 		return err
 	}
-	entries := s.top.sorted()
+	entries, err := s.top.sorted(ctx)
+	if err != nil {
+		return err
+	}
 	entries = entries[min(int(s.skip), len(entries)):]
 	for some := range slices.Chunk(entries[:min(int(s.most), len(entries))], streamRows) {
 		if err := s.emitEntries(ctx, some); err != nil {
@@ -239,7 +246,7 @@ func (s *stream) emitEntries(ctx context.Context, entries []*entry) error {
 			return err
 		}
 		slices.Sort(rows)
-		c := &chunk{unit: u, stats: &s.stats, left: rows}
+		c := &chunk{unit: u, ctx: ctx, stats: &s.stats, left: rows}
 		if err := c.load(s.show.cols | s.fields.cols); err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func (d *decoded) get(g *segment.Group, shard int) *decodedGroup {
 		d.last.MoveToFront(e)
 		return e.Value.(*decodedGroup)
 	}
-	dg := &decodedGroup{chunk: &chunk{unit: &unit{group: g, shard: shard}, stats: &counters{}}}
+	dg := &decodedGroup{chunk: &chunk{ctx: context.Background(), unit: &unit{group: g, shard: shard}, stats: &counters{}}}
 	d.index[g] = d.last.PushFront(dg)
 	return dg
 }

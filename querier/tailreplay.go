@@ -59,7 +59,10 @@ func (t *Tail) page(ctx context.Context, files foldedView) (events []event.Event
 	if err := r.scan(ctx); err != nil {
 		return nil, false, err
 	}
-	entries := r.top.sorted()
+	entries, err := r.top.sorted(ctx)
+	if err != nil {
+		return nil, false, err
+	}
 	events, err = r.events(ctx, entries)
 	return events, len(events) == len(entries) && len(entries) < replayEvents, err
 }
@@ -107,6 +110,7 @@ func (r *run) events(ctx context.Context, entries []*entry) ([]event.Event, erro
 			if c == nil {
 				c = &chunk{unit: u, stats: &r.stats}
 			}
+			c.ctx = ctx
 			if err := c.load(segment.AllColumns); err != nil {
 				return err
 			}

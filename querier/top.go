@@ -2,6 +2,7 @@ package querier
 
 import (
 	"container/heap"
+	"context"
 	"slices"
 	"sync/atomic"
 )
@@ -61,30 +62,27 @@ func (t *top) offer(e entry) error {
 // leaves as it is. The entries share the memory of their row group. It is for one
 // goroutine.
 type bestOf struct {
-	top     *top
-	entries []entry
-	bar     *entry // nil, or one that n gathered entries come before or at
+	firsts[entry]
+	top *top
+}
+
+func (t *top) best() bestOf {
+	return bestOf{firsts[entry]{n: t.n, compare: func(a, b entry) int { return t.order.compare(&a, &b) }}, t}
 }
 
 func (b *bestOf) offer(e *entry) {
-	if b.bar != nil && b.top.order.compare(e, b.bar) >= 0 || !b.top.wants(e) {
+	if b.late(*e) || !b.top.wants(e) {
 		return
 	}
 	kept := *e
 	kept.keys = slices.Clone(e.keys)
-	if b.entries = append(b.entries, kept); len(b.entries) < 2*b.top.n+1000 {
-		return
-	}
-	slices.SortFunc(b.entries, func(x, y entry) int { return b.top.order.compare(&x, &y) })
-	b.entries = b.entries[:b.top.n]
-	last := b.entries[b.top.n-1]
-	b.bar = &last
+	b.firsts.offer(kept)
 }
 
 // sorted returns the entries in their order.
-func (t *top) sorted() []*entry {
-	slices.SortFunc(t.entries.list, t.order.compare)
-	return t.entries.list
+func (t *top) sorted(ctx context.Context) ([]*entry, error) {
+	err := sortUnder(ctx, t.entries.list, t.order.compare)
+	return t.entries.list, err
 }
 
 // size is about what a kept entry takes, in bytes.

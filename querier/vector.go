@@ -1,6 +1,8 @@
 package querier
 
 import (
+	"context"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	arrays "github.com/apache/arrow-go/v18/arrow/array"
 
@@ -20,12 +22,13 @@ type vector struct {
 	texts  *arrays.String
 	nulls  arrow.Array // tells which rows are null; nil for none
 	at     []int32     // where each row is; nil for the row's own number
+	ctx    context.Context
 	size   int64       // in memory, in bytes
 }
 
 // newVector makes a vector of the array of a shredded field.
-func newVector(a arrow.Array, at []int32) *vector {
-	v := &vector{kind: whole, at: at, size: int64(a.Data().SizeInBytes())}
+func newVector(ctx context.Context, a arrow.Array, at []int32) *vector {
+	v := &vector{ctx: ctx, kind: whole, at: at, size: int64(a.Data().SizeInBytes())}
 	if a.NullN() > 0 {
 		v.nulls = a
 	}
@@ -66,15 +69,15 @@ func (c *chunk) vector(f *Field, n need) *vector {
 }
 
 func (c *chunk) intVector(col segment.Column, k kind) *vector {
-	return &vector{kind: k, ints: c.parts[col].Ints(col), at: c.at[col]}
+	return &vector{ctx: c.ctx, kind: k, ints: c.parts[col].Ints(col), at: c.at[col]}
 }
 
 // textVector is for columns that have no nulls.
 func (c *chunk) textVector(col segment.Column) *vector {
 	if dict, codes, ok := c.parts[col].Codes(col); ok {
-		return &vector{dict: dict, codes: codes, at: c.at[col]}
+		return &vector{ctx: c.ctx, dict: dict, codes: codes, at: c.at[col]}
 	}
-	return &vector{texts: c.parts[col].Column(col).(*arrays.String), at: c.at[col]}
+	return &vector{ctx: c.ctx, texts: c.parts[col].Column(col).(*arrays.String), at: c.at[col]}
 }
 
 // need is what a reader of a field depends on that the field's column may not
