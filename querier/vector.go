@@ -23,7 +23,7 @@ type vector struct {
 	nulls  arrow.Array // tells which rows are null; nil for none
 	at     []int32     // where each row is; nil for the row's own number
 	ctx    context.Context
-	size   int64       // in memory, in bytes
+	size   int64 // in memory, in bytes
 }
 
 // newVector makes a vector of the array of a shredded field.
