@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/segment"
@@ -56,11 +57,11 @@ func (c *Compactor) eraseShard(ctx context.Context, id string, v *commitlog.View
 		if err != nil {
 			return edit, report, err
 		}
-		if report.BytesWritten >= cmp.Or(c.TargetBytes, DefaultTarget) {
+		if report.BytesWritten >= cmp.Or(c.TargetBytes, DefaultTarget) || bug.In(bug.RewrittenEarly) && !edit.Empty() {
 			break
 		}
 	}
-	if edit.Empty() {
+	if edit.Empty() || bug.In(bug.RewrittenEarly) {
 		edit.Shards = []snapshot.ShardEdit{{From: st, To: rewritten(st, v.Point.Now)}}
 	}
 	return edit, report, nil

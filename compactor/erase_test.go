@@ -134,6 +134,24 @@ func TestErasureLeavesNothing(t *testing.T) {
 	})
 }
 
+// TestNumbersSurviveErasure: a stream that is erased before it is folded goes on
+// where it stood, for processes that know it from the table alone.
+func TestNumbersSurviveErasure(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		s := store.NewMemory()
+		l := newLog(t, s, 1)
+		mustAppend(t, l, commitlog.Batch{Events: []event.Event{secret("alice", "one"), secret("alice", "two"), secret("bob", "one")}})
+		if _, err := l.EraseStream(t.Context(), "i", "alice"); err != nil {
+			t.Fatal(err)
+		}
+		mustRun(t, &Compactor{Log: l})
+		r, err := commitlog.Open(s).Append(t.Context(), "i", commitlog.Batch{Events: []event.Event{secret("alice", "three")}})
+		if err != nil || r.Events[0].Sequence != 3 {
+			t.Errorf("the next number is %+v, %v; want 3", r.Events, err)
+		}
+	})
+}
+
 // TestErasureIsNotGoneEarly: an order is not marked as carried out while any
 // object holds what it names, at whatever time the sweeper looks.
 func TestErasureIsNotGoneEarly(t *testing.T) {

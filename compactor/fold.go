@@ -70,7 +70,7 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 		}
 	}
 	dropped := to.Generation > from.Generation
-	events, taken, err := gather(ctx, v, tail[voided:])
+	events, heads, taken, err := gather(ctx, v, tail[voided:])
 	if err != nil {
 		return edit, report, err
 	}
@@ -82,7 +82,7 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 		to.Erasures, to.ErasedBefore = slices.Clone(from.Erasures), from.ErasedBefore
 	}
 	for _, c := range tail {
-		if c.Erase != nil {
+		if c.Erase != nil && !bug.In(bug.OrderForgotten) {
 			to.Erasures = append(to.Erasures, c.Order())
 		}
 	}
@@ -96,7 +96,7 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 	if dropped {
 		old.Heads, old.Keys = nil, nil
 	}
-	if to.Heads, err = c.foldHeads(ctx, id, shard, old.Heads, events, last.Time); err != nil {
+	if to.Heads, err = c.foldHeads(ctx, id, shard, old.Heads, heads, last.Time); err != nil {
 		return edit, report, err
 	}
 	if to.Keys, err = c.foldKeys(ctx, id, shard, old.Keys, tail, last.Time); err != nil {
@@ -129,9 +129,10 @@ func shardFiles(ctx context.Context, v *commitlog.View, shard int) ([]snapshot.F
 }
 
 // gather returns the events of the first commits as erasures leave them, sorted by
-// day, stream and sequence, and how many commits it took: as many as one step
-// bears.
-func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) (all []event.Event, taken int, err error) {
+// day, stream and sequence, where each stream stands, those whose events are all
+// erased included, and how many commits it took: as many as one step bears.
+func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) (all []event.Event, heads map[string]int64, taken int, err error) {
+	heads = map[string]int64{}
 	var batches [][]event.Event
 	days, size := map[int64]bool{}, 0
 	for taken < len(commits) && size < foldMemory && len(days) < foldDays {
@@ -142,20 +143,27 @@ func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit)
 		}
 		events, err := c.Events()
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, 0, err
 		}
 		mask, err := v.TailMask(ctx, c)
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, 0, err
 		}
-		events = mask.Apply(events)
+		for _, e := range events {
+			if !mask.Gone(e.Stream, e.Place.Position) || !bug.In(bug.HeadsErased) {
+				heads[e.Stream] = e.Sequence
+			}
+		}
+		if !bug.In(bug.FoldUnmasked) {
+			events = mask.Apply(events)
+		}
 		for i := range events {
 			size += events[i].Size()
 			days[dayOf(events[i].Time)] = true
 		}
 		batches = append(batches, events)
 	}
-	return sorted(batches), taken, nil
+	return sorted(batches), heads, taken, nil
 }
 
 // sorted returns events by day, stream and sequence. They are large, so that what

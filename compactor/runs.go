@@ -24,14 +24,10 @@ import (
 // the streams and each entry is rewritten about as often.
 const runGrowth = 2
 
-// foldHeads adds a run with the last sequence number of every stream in events.
-func (c *Compactor) foldHeads(ctx context.Context, id string, shard int, old []snapshot.Run, events []event.Event, now event.Micros) ([]snapshot.Run, error) {
+// foldHeads adds a run with the last sequence numbers of streams.
+func (c *Compactor) foldHeads(ctx context.Context, id string, shard int, old []snapshot.Run, last map[string]int64, now event.Micros) ([]snapshot.Run, error) {
 	if bug.In(bug.HeadsForgotten) {
 		return old, nil
-	}
-	last := map[string]int64{}
-	for _, e := range events {
-		last[e.Stream] = max(last[e.Stream], e.Sequence)
 	}
 	entries := make([]snapshot.Head, 0, len(last))
 	for stream, n := range last {

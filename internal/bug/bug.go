@@ -63,6 +63,18 @@ const (
 	WrongDay        // events of other days are folded into a day's file
 	PlainPut        // objects of chains are put without a condition
 
+	// Erasures.
+	FoldUnmasked   // what is erased is folded with the rest
+	TailUnmasked   // what is erased is read from the log's tail
+	CursorUnmasked // a cursor shows what was erased since its point
+	TotalsOfErased // a file that holds what is erased is answered from totals
+	OrderForgotten // folding does not keep the order
+	OrderSwept     // the order's commit is swept with the folded ones
+	RewrittenEarly // the order counts as carried out when the first file is rewritten
+	GoneEarly      // the order counts as done to the last byte before the sweep
+	HeadsErased    // folding does not keep the last number of a stream that is erased
+	ErasedLater    // what is appended after the order is erased, too
+
 	// The lives of an instance.
 	EarlierSettings // settings of an earlier life are trusted
 	DropMisses      // only the first shard gets a drop commit
@@ -95,7 +107,8 @@ var names = [numBugs]string{"none", "id not compared", "blind retry", "unknown i
 	"trust slow writer", "trust slow reader", "hole in tail", "slept request", "loser cleans up", "delete first", "orphans by age", "grace of objects",
 	"predecessor first", "catalog swept", "edit unchecked", "own time", "wrong clock", "expire by own clock", "early expired", "early acknowledgement",
 	"view from memory", "stale heads", "heads forgotten", "refuse from memory", "keys forgotten", "other body", "split batch", "counted twice",
-	"cursor moves", "hidden comes back", "wrong day", "plain put", "earlier settings", "drop misses shards", "earlier life",
+	"cursor moves", "hidden comes back", "wrong day", "plain put", "fold unmasked", "tail unmasked", "cursor unmasked",
+	"totals of erased", "order forgotten", "order swept", "rewritten early", "gone early", "heads erased", "erased later", "earlier settings", "drop misses shards", "earlier life",
 	"directory not synced", "file not synced", "unsynced entry shown", "parent not synced"}
 
 // String returns the mistake in words.

@@ -18,6 +18,11 @@ func administer(a *actor) {
 	witness.restart()
 	for n := range a.w.kind.operations {
 		switch {
+		case a.w.kind.erases:
+			time.Sleep(a.dice.think())
+			a.erase()
+			witness.read()
+			witness.count()
 		case !a.w.kind.lives && a.dice.chance(0.3):
 			time.Sleep(a.dice.think())
 			a.rename(n)

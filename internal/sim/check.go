@@ -14,7 +14,7 @@ import (
 
 // verifyEvery is of how many seeds' buckets one is read by layout/verify in the
 // end.
-const verifyEvery = 7
+const verifyEvery = 5
 
 // check is the judgement at the end, when all is quiet: a last look at the log
 // fits what the clients were told, and so does one after all is folded, merged
@@ -36,6 +36,9 @@ func (w *world) check() error {
 	}
 	if w.newJudge().read() == nil {
 		return fmt.Errorf("the log cannot be read after compaction: %w", w.broken)
+	}
+	if err := w.forgotten(); err != nil {
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

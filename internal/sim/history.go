@@ -81,7 +81,7 @@ func (w *world) appended(r *request, call time.Time, receipt commitlog.Receipt, 
 		if at == nil {
 			continue
 		}
-		o := &op{action: appends, id: r.id, number: len(w.history.model.appends), expect: map[string]expect{}, key: r.batch.Key,
+		o := &op{action: appends, id: r.id, expect: map[string]expect{}, key: r.batch.Key,
 			stale: r.batch.Key != "" && time.Since(r.began) > 23*time.Hour}
 		for stream, want := range r.batch.Expect {
 			if w.part(stream) == part {
@@ -91,7 +91,7 @@ func (w *world) appended(r *request, call time.Time, receipt commitlog.Receipt, 
 		for _, i := range at {
 			o.events = append(o.events, r.batch.Events[i])
 		}
-		w.history.model.appends = append(w.history.model.appends, o)
+		w.history.model.add(o)
 		w.history.add(w, part, o, call, time.Now(), w.outcome(at, len(byPart), receipt, err))
 	}
 }
@@ -128,7 +128,6 @@ func partly(receipt commitlog.Receipt) result {
 
 // viewed notes a read.
 func (w *world) viewed(v view) {
-	v.end = time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, events := range v.parts {
@@ -179,6 +178,10 @@ func (o *op) String() string {
 		return fmt.Sprint("delete up to life ", o.upTo)
 	case creates:
 		return "create"
+	case counts:
+		return "count"
+	case erases:
+		return "erase " + o.stream + render(o.events, event.MinTime)
 	}
 	text := "append " + render(o.events, event.MinTime)
 	if o.key != "" {

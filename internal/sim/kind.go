@@ -15,16 +15,17 @@ type kind struct {
 	dated      bool // events are dated days back, and retention is changed
 	lives      bool // the instance is deleted and made again
 	clocks     bool // clocks are wrong
+	erases     bool // streams are erased, and events redacted, by the admins
 }
 
-// kinds are all kinds of worlds. What is to come, such as erasures, adds an
-// operation of the admins and, where it needs one, a kind.
+// kinds are all kinds of worlds.
 var kinds = []kind{
 	{name: "appends", appenders: 3, operations: 9, shards: 1, compactors: 2},
 	{name: "shards", appenders: 3, operations: 8, shards: 3, compactors: 1, sweepers: 1},
 	{name: "readers", appenders: 2, operations: 7, shards: 2, compactors: 1, sweepers: 1, readers: 1, followers: 1},
 	{name: "settings", appenders: 2, operations: 7, shards: 2, compactors: 1, sweepers: 1, readers: 1, admins: 1, dated: true},
 	{name: "lives", appenders: 3, operations: 6, shards: 3, compactors: 2, followers: 1, admins: 2, lives: true},
+	{name: "erasures", appenders: 2, operations: 7, shards: 1, compactors: 1, sweepers: 1, readers: 1, admins: 1, erases: true},
 	{name: "clocks", appenders: 3, operations: 7, shards: 2, compactors: 2, readers: 1, admins: 1, dated: true, clocks: true},
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strings"
@@ -19,6 +20,8 @@ const (
 	reads
 	drops   // the instance is deleted
 	creates // the instance is made again
+	counts  // the events are counted, by a query
+	erases  // a stream is erased, or events are redacted
 )
 
 // op is an operation on one part of the log: on a shard, or in worlds where
@@ -26,8 +29,9 @@ const (
 type op struct {
 	action action
 	id     string            // of an append: its events bear it
-	number int               // of an append: its index in the model
-	events []event.Event     // appended to this part, in order
+	number int               // of an append or an erasure: its index in the model
+	events []event.Event     // appended to this part, in order; or redacted
+	stream string            // that is erased; "" for a redaction
 	expect map[string]expect // of an append: by stream
 	key    string            // idempotency key, or ""
 	stale  bool              // the key may have been forgotten meanwhile
@@ -45,6 +49,7 @@ type result struct {
 	actual     int64  // where it stands
 	generation int64  // that was read or made
 	seen       string // what was read
+	count      int64  // of events that were counted
 }
 
 type resultKind int
@@ -57,8 +62,8 @@ const (
 	failed              // surely not written
 )
 
-// state is the state of one part of the log. It is comparable: the appends in
-// their order are a text of two bytes each.
+// state is the state of one part of the log. It is comparable: the appends and
+// erasures in their order are a text of two bytes each.
 type state struct {
 	generation int64
 	dropped    bool
@@ -67,7 +72,19 @@ type state struct {
 
 // model says what one part of the log may do: it is checked against what the
 // clients were told.
-type model struct{ appends []*op }
+type model struct{ writes []*op }
+
+// add takes in an append or an erasure.
+func (m *model) add(o *op) {
+	o.number = len(m.writes)
+	m.writes = append(m.writes, o)
+}
+
+// with returns a state after an append or an erasure.
+func (s state) with(o *op) state {
+	s.log += string([]byte{byte(o.number >> 8), byte(o.number)})
+	return s
+}
 
 // porcupine returns the model in the checker's form.
 func (m *model) porcupine() porcupine.Model {
@@ -90,6 +107,13 @@ func (m *model) step(s state, o *op, r result) []any {
 			return nil
 		}
 		return []any{s}
+	case o.action == counts:
+		if s.dropped || int64(len(m.shown(s))) != r.count {
+			return nil
+		}
+		return []any{s}
+	case o.action == erases:
+		return may(s, s.with(o), !s.dropped, r)
 	case o.action == drops:
 		gone := state{generation: s.generation, dropped: true}
 		return may(s, gone, !s.dropped && s.generation <= o.upTo, r)
@@ -118,8 +142,7 @@ func (m *model) stepAppend(s state, o *op, r result) []any {
 	id, stored := m.stored(s, o.key)
 	used := id != ""
 	fresh := !used || o.stale
-	next := s
-	next.log += string([]byte{byte(o.number >> 8), byte(o.number)})
+	next := s.with(o)
 	switch r.kind {
 	case done:
 		if used && id == o.id && stored == r.numbers {
@@ -141,10 +164,10 @@ func (m *model) stepAppend(s state, o *op, r result) []any {
 	return nil
 }
 
-// walk calls f with every append of a state in order.
+// walk calls f with every append and erasure of a state in order.
 func (m *model) walk(s state, f func(o *op)) {
 	for i := 0; i < len(s.log); i += 2 {
-		f(m.appends[int(s.log[i])<<8|int(s.log[i+1])])
+		f(m.writes[int(s.log[i])<<8|int(s.log[i+1])])
 	}
 }
 
@@ -152,7 +175,7 @@ func (m *model) walk(s state, f func(o *op)) {
 func (m *model) head(s state, stream string) (n int64) {
 	m.walk(s, func(o *op) {
 		for i := range o.events {
-			if o.events[i].Stream == stream {
+			if o.action == appends && o.events[i].Stream == stream {
 				n++
 			}
 		}
@@ -206,17 +229,24 @@ func (m *model) stored(s state, key string) (id, numbers string) {
 
 // render returns the events of a state that are not hidden, as a read shows
 // them.
-func (m *model) render(s state, from event.Micros) string {
+func (m *model) render(s state, from event.Micros) string { return render(m.shown(s), from) }
+
+// shown returns the events of a state, numbered, less those that are erased.
+func (m *model) shown(s state) []event.Event {
 	heads := map[string]int64{}
 	var events []event.Event
 	m.walk(s, func(o *op) {
+		if o.action == erases {
+			events = o.erase(events)
+			return
+		}
 		for _, e := range o.events {
 			heads[e.Stream]++
 			e.Sequence = heads[e.Stream]
 			events = append(events, e)
 		}
 	})
-	return render(events, from)
+	return events
 }
 
 // render returns events in the order of the log as text, less those that are
@@ -225,7 +255,11 @@ func render(events []event.Event, from event.Micros) string {
 	var b strings.Builder
 	for i := range events {
 		if e := &events[i]; e.Time >= from {
-			fmt.Fprintf(&b, "%s=%s:%d ", e.ID, e.Stream, e.Sequence)
+			fmt.Fprintf(&b, "%s=%s:%d", e.ID, e.Stream, e.Sequence)
+			if isRedacted(e) {
+				b.WriteByte('!')
+			}
+			b.WriteByte(' ')
 		}
 	}
 	return b.String()
@@ -233,3 +267,6 @@ func render(events []event.Event, from event.Micros) string {
 
 // never is the end of an operation whose outcome is unknown.
 const never = int64(math.MaxInt64)
+
+// isRedacted reports whether an event is shown as a redaction leaves it.
+func isRedacted(e *event.Event) bool { return bytes.Equal(e.Payload, commitlog.Redacted) }

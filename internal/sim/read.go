@@ -21,27 +21,26 @@ func (w *world) readAll(ctx context.Context, v *commitlog.View, behind []int64) 
 		return nil, err
 	}
 	var all []event.Event
-	collect := func(f *segment.File, shard int) error {
-		for _, g := range f.Groups() {
-			b, err := g.Read(segment.AllColumns)
-			if err != nil {
-				return err
-			}
-			for i := range b.Rows() {
-				if e := b.Event(i, shard); behind == nil || e.Place.Position > behind[shard] {
-					all = append(all, e)
-				}
+	collect := func(f *segment.File, shard int, mask *commitlog.Mask) error {
+		events, err := eventsOf(f, shard)
+		for _, e := range mask.Apply(events) {
+			if behind == nil || e.Place.Position > behind[shard] {
+				all = append(all, e)
 			}
 		}
-		return nil
+		return err
 	}
 	for _, f := range files {
 		if behind != nil && f.MaxPosition <= behind[f.Shard] {
 			continue
 		}
+		mask, err := v.FileMask(ctx, f)
+		if err != nil {
+			return nil, err
+		}
 		file, err := v.Open(ctx, f)
 		if err == nil {
-			err = collect(file, f.Shard)
+			err = collect(file, f.Shard, mask)
 		}
 		if fault.Is(err, fault.NotFound) { // its pages are read when they are needed
 			err = fault.New(fault.Gone, "%w", err)
@@ -51,11 +50,29 @@ func (w *world) readAll(ctx context.Context, v *commitlog.View, behind []int64) 
 		}
 	}
 	for _, c := range v.Tail {
-		if err := collect(c.File, c.Shard); err != nil {
+		mask, err := v.TailMask(ctx, c)
+		if err == nil {
+			err = collect(c.File, c.Shard, mask)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	return w.sorted(all), nil
+}
+
+// eventsOf returns all rows of a data file or a commit.
+func eventsOf(f *segment.File, shard int) (events []event.Event, err error) {
+	for _, g := range f.Groups() {
+		b, err := g.Read(segment.AllColumns)
+		if err != nil {
+			return nil, err
+		}
+		for i := range b.Rows() {
+			events = append(events, b.Event(i, shard))
+		}
+	}
+	return events, nil
 }
 
 // sorted returns events by part and in the order of the log, in which the times
@@ -94,7 +111,7 @@ func (a *actor) read() *page {
 	if err != nil || !a.p.alive() {
 		return nil
 	}
-	p.ownTime = p.ownTime && a.p.clock.right()
+	p.ownTime, p.end = p.ownTime && a.p.clock.right(), time.Now()
 	a.w.viewed(p.view)
 	return p
 }
@@ -104,6 +121,9 @@ func readPages(a *actor) {
 	var pages []*page
 	for range a.w.kind.operations {
 		time.Sleep(a.dice.think())
+		if a.w.kind.erases && a.dice.chance(0.4) {
+			a.count()
+		}
 		if len(pages) == 0 || a.dice.chance(0.4) {
 			if p := a.read(); p != nil {
 				pages = append(pages, p)
@@ -138,7 +158,8 @@ func (a *actor) readAgain(p *page) {
 	}
 	from := max(v.HiddenBefore, p.hiddenBefore)
 	for _, part := range a.w.parts() {
-		if was, is := render(p.parts[part], from), render(parts[part], from); was != is {
+		events := a.w.erasedSince(p.parts[part], parts[part], p.end, call)
+		if was, is := render(events, from), render(parts[part], from); was != is {
 			a.w.broke("%s at the point of %v ago: there was %s, and now is %s", part, time.Since(p.call), was, is)
 		}
 	}
@@ -170,7 +191,7 @@ func follow(a *actor) {
 				next[part] = append(slices.Clone(seen[part]), more[part]...)
 			}
 			seen, ends = next, v.Point.Ends
-			a.w.viewed(view{call: call, generation: generation, hiddenBefore: v.HiddenBefore, ownTime: ownTime && a.p.clock.right(), parts: seen})
+			a.w.viewed(view{call: call, generation: generation, hiddenBefore: v.HiddenBefore, ownTime: ownTime && a.p.clock.right(), parts: seen, end: time.Now()})
 		}
 		a.rest()
 	}

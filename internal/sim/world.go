@@ -53,6 +53,7 @@ type world struct {
 	history history
 	facts   facts
 	lives   lives
+	orders  []*order // erasures that were asked for
 	rules   rules
 }
 
