@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test tools check sim planted powerloss kill vuln functions local lint-infra fuzz bench microbench clean
+.PHONY: run build test full fuzzed tools check sim planted powerloss kill vuln functions local lint-infra fuzz bench microbench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -12,20 +12,25 @@ build:
 	$(GO) build -o firn ./cmd/firn
 
 # Everything that must pass: formatting, vet, all tests under the race
-# detector (long ones shortened, and then in full without it), the simulation and
-# the mistakes that it must find, a short run of every fuzz target.
+# detector (long ones shortened), and then, two at a time, these in full, the
+# simulation, the mistakes that it must find, a short run of every fuzz target.
 test: tools check lint-infra
 	$(GO) test -race -short -timeout 20m ./...
+	$(MAKE) -j2 --output-sync=target full sim planted fuzzed
+
+# What -short shortens, in full.
+full:
 	$(GO) test ./querier ./localstack/cloud ./internal/contention
 	$(GO) test ./compactor ./functions/vamp -run '^TestAMonth|^TestLargePage'
-	$(MAKE) sim planted
+
+fuzzed:
 	scripts/fuzz.sh 2s
 
 # More worlds of the simulation: make sim SEEDS=100000 FIRST=1
 SEEDS ?= 2000
 FIRST ?= 1
 sim:
-	$(GO) test ./internal/sim -run '^TestSeeds$$' -timeout 24h -seeds $(SEEDS) -first $(FIRST)
+	$(GO) test ./internal/sim -run '^TestSeeds$$|^TestTheSameSeed' -timeout 24h -seeds $(SEEDS) -first $(FIRST)
 
 # The mistakes that the simulation must find.
 planted:
