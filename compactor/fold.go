@@ -149,8 +149,8 @@ func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit)
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		for _, e := range events {
-			if !mask.Gone(e.Stream, e.Place.Position) || !bug.In(bug.HeadsErased) {
+		for i := range events {
+			if e := &events[i]; !bug.In(bug.HeadsErased) || !mask.Gone(e.Stream, e.Place.Position) {
 				heads[e.Stream] = e.Sequence
 			}
 		}
