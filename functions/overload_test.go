@@ -2,20 +2,15 @@ package functions_test
 
 import (
 	"bytes"
-	"compress/gzip"
-	"compress/zlib"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/firnlog/firn/functions/access"
 	"github.com/firnlog/firn/functions/front"
@@ -46,73 +41,6 @@ func (w *world) send(ctx context.Context, t *testing.T, path, key, encoding stri
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
 	return resp, string(text)
-}
-
-// bombs are bodies that are small as sent and large once they are taken apart,
-// by their encoding and what they are.
-func bombs(t *testing.T) map[[2]string][]byte {
-	t.Helper()
-	const plain = 128 << 20
-	squeeze := func(open func(io.Writer) io.WriteCloser) []byte {
-		var b bytes.Buffer
-		w := open(&b)
-		chunk := bytes.Repeat([]byte{' '}, 1<<20)
-		for range plain / len(chunk) {
-			if _, err := w.Write(chunk); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	}
-	return map[[2]string][]byte{
-		{"gzip", "blanks"}:    squeeze(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }),
-		{"deflate", "blanks"}: squeeze(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }),
-		{"zstd", "blanks"}: squeeze(func(w io.Writer) io.WriteCloser {
-			z, err := zstd.NewWriter(w)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return z
-		}),
-		{"", "nesting"}: []byte(strings.Repeat("[", 1<<20)),
-		{"", "members"}: []byte(strings.Repeat(`{"payload":`, 1<<18)),
-		{"", "events"}:  []byte("[" + strings.Repeat("{},", 2<<20) + "{}]"),
-	}
-}
-
-// TestBombs: without a key a bomb is not even looked at, and with one it is
-// refused before it has taken more memory than a body may.
-func TestBombs(t *testing.T) {
-	w := newWorld(t)
-	const native = "/v1/instances/acme-log/events"
-	for what, bomb := range bombs(t) {
-		for _, path := range []string{native, "/v1/query", "/v1/instances", "/api/v1/events", "/stsAgent/intake", "/api/write?cluster=acme", "/api/query"} {
-			if path != native && (what[0] == "deflate" || what[0] == "zstd") {
-				continue // all doors read bodies with the same function
-			}
-			resp, text := w.send(t.Context(), t, path, "", what[0], bomb)
-			if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
-				t.Errorf("%q to %s without a key: status %d: %.200s", what, path, resp.StatusCode, text)
-			}
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			resp, text = w.send(t.Context(), t, path, w.keys["owner"].full, what[0], bomb)
-			runtime.ReadMemStats(&after)
-			if resp.StatusCode < 400 || resp.StatusCode >= 500 {
-				t.Errorf("%q to %s: status %d: %.200s", what, path, resp.StatusCode, text)
-			}
-			// Buffers grow by doubling, to MaxDecompressed at most.
-			if took := after.TotalAlloc - before.TotalAlloc; took > 5*front.MaxDecompressed {
-				t.Errorf("%q to %s allocates %d bytes", what, path, took)
-			}
-		}
-	}
-	if n := w.events.Lent(); n != 0 {
-		t.Errorf("%d bytes are still lent", n)
-	}
 }
 
 // TestOverload drives appends far beyond what memory is there for: each is

@@ -90,6 +90,9 @@ func ReadBody(w http.ResponseWriter, r *http.Request, l *Loan, raw, plain int64)
 	size := r.ContentLength
 	switch encoding {
 	case "", "identity":
+		if size > plain { // before it is sent, where the client asks
+			return nil, fault.New(fault.Limit, "the body has %d bytes, the limit is %d", size, plain)
+		}
 	case "gzip":
 		gz, err := gzip.NewReader(src)
 		if err != nil {

@@ -92,11 +92,11 @@ func parseJSON(text []byte) (jsontext.Value, error) {
 func members(raw jsontext.Value) ([]member, error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true))
 	if dec.PeekKind() == '[' {
-		list, err := elements(raw)
-		if err != nil || len(list) != 1 {
-			return nil, invalid("Error: a list of %d is given: one object is taken at a time", len(list))
+		one, n, err := first(raw)
+		if err != nil || n != 1 {
+			return nil, invalid("Error: a list of %d is given: one object is taken at a time", n)
 		}
-		return members(list[0])
+		return members(one)
 	}
 	if dec.PeekKind() != '{' {
 		return nil, invalid(`Error: an object such as {"tags":["a"]} is needed, not %s`, shorten(string(raw)))
@@ -113,17 +113,41 @@ func members(raw jsontext.Value) ([]member, error) {
 			m.raw = slices.Clip(m.raw)
 			out = append(out, m)
 		}
+		if len(out) > maxMembers {
+			return nil, fault.New(fault.Limit, "Error: the object has more than %d members", maxMembers)
+		}
 	}
 	return out, err
 }
 
-// elements returns those of a JSON list.
+// maxMembers bounds the members of the object that a body is, and the elements of
+// the lists in it that are taken apart. Those of Vamp's own
+// clients are a dozen.
+const maxMembers = 1000
+
+// first returns the first element of a JSON list, and how many there are, of
+// which it keeps nothing: a list may have millions.
+func first(raw jsontext.Value) (one jsontext.Value, n int, err error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true))
+	for _, err = dec.ReadToken(); err == nil && dec.PeekKind() != ']'; n++ {
+		var v jsontext.Value
+		if v, err = dec.ReadValue(); err == nil && n == 0 {
+			one = slices.Clip(v)
+		}
+	}
+	return one, n, err
+}
+
+// elements returns those of a JSON list, of which there may be maxMembers.
 func elements(raw jsontext.Value) (list []jsontext.Value, err error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true))
 	for _, err = dec.ReadToken(); err == nil && dec.PeekKind() != ']'; {
 		var v jsontext.Value
 		if v, err = dec.ReadValue(); err == nil {
 			list = append(list, slices.Clip(v))
+		}
+		if len(list) > maxMembers {
+			return nil, fault.New(fault.Limit, "Error: a list has more than %d elements", maxMembers)
 		}
 	}
 	return list, err
