@@ -12,8 +12,8 @@ func TestAnswersAgree(t *testing.T) {
 	if err := b.queries(t.Context(), generated(b.Events)); err != nil {
 		t.Fatal(err)
 	}
-	if len(b.report.Rows) != 9 { // what is stored, and eight questions
-		t.Errorf("%d rows are reported, want 9", len(b.report.Rows))
+	if len(b.report.Rows) != 10 { // what is stored, how fast that was compacted, and eight questions
+		t.Errorf("%d rows are reported, want 10", len(b.report.Rows))
 	}
 }
 
@@ -39,7 +39,7 @@ func TestAnswersDiffer(t *testing.T) {
 // A report has the same rows in JSON and in Markdown.
 func TestReport(t *testing.T) {
 	r := report{Command: "bench"}
-	r.add(row{Work: "w", Unit: "ms", Firn: one(2), Peers: map[string]figure{"Peer": figureOf(3, 1, 4)}})
+	r.add(row{Work: "w", Unit: "ms", Firn: figureRef(2), Peers: map[string]figure{"Peer": figureOf(3, 1, 4)}})
 	prefix := t.TempDir() + "/r"
 	if err := r.save(prefix); err != nil {
 		t.Fatal(err)

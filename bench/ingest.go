@@ -55,19 +55,51 @@ func (b *bench) ingest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	peers := []peer{{"DuckDB, NDJSON to Parquet", appendToDuckDB}, {"SQLite", appendToSQLite}}
+	if os.Getenv("VICTORIA_LOGS") != "" {
+		peers = append(peers, peer{"VictoriaLogs", appendToVictoria})
+	} else {
+		b.report.Absent = append(b.report.Absent, "VictoriaLogs is not measured: VICTORIA_LOGS names neither a program nor an address.")
+	}
 	var firn, peak, cpu []float64
+	theirs := map[string][]float64{}
 	for range min(b.Runs, 3) {
 		run, err := b.appendToFirn(ctx, bodies)
 		if err != nil {
 			return err
 		}
 		firn, peak, cpu = append(firn, run.rate), append(peak, float64(run.peak)/(1<<20)), append(cpu, run.cpu)
+		for _, p := range peers {
+			rate, err := b.appendToPeer(ctx, p, bodies)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			theirs[p.name] = append(theirs[p.name], rate)
+		}
 	}
-	f, p, c := figureOf(firn...), figureOf(peak...), figureOf(cpu...)
-	b.report.add(row{Work: work, Unit: "events/s", Firn: &f})
-	b.report.add(row{Work: "server while ingesting: memory at its peak", Unit: "MB", Firn: &p})
-	b.report.add(row{Work: "server while ingesting: CPU time, compaction included", Unit: "µs/event", Firn: &c})
+	peerFigures := map[string]figure{}
+	for name, rates := range theirs {
+		peerFigures[name] = figureOf(rates...)
+	}
+	b.report.add(row{Work: work, Unit: "events/s", Firn: figureRef(firn...), Peers: peerFigures})
+	b.report.add(row{Work: "server while ingesting: memory at its peak", Unit: "MB", Firn: figureRef(peak...)})
+	b.report.add(row{Work: "server while ingesting: CPU time, compaction included", Unit: "µs/event", Firn: figureRef(cpu...)})
 	return nil
+}
+
+// peer is another program that takes the same events in.
+type peer struct {
+	name string
+	run  func(ctx context.Context, dir string, bodies [][]byte, events int) (rate float64, err error)
+}
+
+func (b *bench) appendToPeer(ctx context.Context, p peer, bodies [][]byte) (float64, error) {
+	dir, err := os.MkdirTemp(b.Dir, "peer-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	return p.run(ctx, dir, bodies, b.Events)
 }
 
 // ingested is what one run of appends came to.
@@ -88,7 +120,10 @@ func (b *bench) appendToFirn(ctx context.Context, bodies [][]byte) (ingested, er
 	if err != nil {
 		return ingested{}, err
 	}
-	took, err := sendAll(ctx, s.address, bodies)
+	took := time.Duration(0)
+	if err = createInstance(ctx, s.address, "log"); err == nil {
+		took, err = sendBodies(ctx, s.address, appendPath, bodies)
+	}
 	events := float64(b.Events)
 	got := ingested{events / took.Seconds(), s.peak(), float64(s.cpu().Microseconds()) / events}
 	if stopped := s.stop(); err == nil {
@@ -97,11 +132,11 @@ func (b *bench) appendToFirn(ctx context.Context, bodies [][]byte) (ingested, er
 	return got, err
 }
 
-// sendAll sends each body as one append to a new instance of a server.
-func sendAll(ctx context.Context, address string, bodies [][]byte) (time.Duration, error) {
-	if err := createInstance(ctx, address, "log"); err != nil {
-		return 0, err
-	}
+// appendPath is where the instance log takes events.
+const appendPath = "/v1/instances/log/events?return=minimal"
+
+// sendBodies sends each body as one request.
+func sendBodies(ctx context.Context, address, path string, bodies [][]byte) (time.Duration, error) {
 	var next atomic.Int64
 	began := time.Now()
 	err := together(clients, func(int) error {
@@ -115,7 +150,7 @@ func sendAll(ctx context.Context, address string, bodies [][]byte) (time.Duratio
 			if i >= len(bodies) {
 				return nil
 			}
-			if err := w.send(post(address, "/v1/instances/log/events?return=minimal", "application/x-ndjson", bodies[i])); err != nil {
+			if err := w.send(post(address, path, "application/x-ndjson", bodies[i])); err != nil {
 				return err
 			}
 		}

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -44,7 +43,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&b.Dir, "keep", "", "folder where buckets are kept for the next run; without it they are made anew and removed")
 	flag.StringVar(&b.Data, "data", "../../shared/data", "folder with the real data sets, as far as they are there")
 	flag.StringVar(&b.Firn, "firn", "../firn", "the program that is measured")
-	only := flag.String("only", "", "regular expression of the works and queries to measure, all without")
+	only := flag.String("only", "", "regular expression of the works to measure (machine, append …, queries of bluesky, …), all without")
 	out := flag.String("out", "", "prefix of the files that the report is written to, as .json and .md")
 	flag.Parse()
 	if *only != "" {
@@ -72,8 +71,14 @@ func run(ctx context.Context) error {
 
 // all measures everything that is wanted.
 func (b *bench) all(ctx context.Context) error {
-	if err := b.ingest(ctx); err != nil {
-		return err
+	for _, measure := range []func() error{
+		b.limits,
+		func() error { return b.ingest(ctx) },
+		func() error { return b.single(ctx) },
+	} {
+		if err := measure(); err != nil {
+			return err
+		}
 	}
 	for _, s := range append([]set{generated(b.Events)}, realSets(b.Data)...) {
 		if err := b.queries(ctx, s); err != nil {
@@ -85,19 +90,3 @@ func (b *bench) all(ctx context.Context) error {
 
 // wanted reports whether a work is to be measured.
 func (b *bench) wanted(work string) bool { return b.only == nil || b.only.MatchString(work) }
-
-// machine says what the run ran on.
-func machine() string {
-	return fmt.Sprintf("%d cores (%s), %s", runtime.NumCPU(), cpuModel(), runtime.Version())
-}
-
-// cpuModel returns what Linux calls the processor, else its architecture.
-func cpuModel() string {
-	info, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(info)) {
-		if name, model, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(model)
-		}
-	}
-	return runtime.GOARCH
-}

@@ -10,12 +10,18 @@ import (
 // queries asks Firn and DuckDB the same questions over the same data files, in
 // turns, after both have answered once and their answers agreed.
 func (b *bench) queries(ctx context.Context, s set) error {
+	if !b.wanted("queries of " + s.name) {
+		return nil
+	}
 	data, err := build(ctx, b.Dir, s)
 	if err != nil {
 		return err
 	}
-	b.report.add(row{Work: s.name + ": stored, compacted", Unit: "bytes/event", Firn: one(float64(data.size()) / float64(data.Events)),
+	b.report.add(row{Work: s.name + ": stored, compacted", Unit: "bytes/event", Firn: figureRef(float64(data.size()) / float64(data.Events)),
 		Detail: map[string]int64{"events": data.Events, "files": int64(len(data.table))}})
+	if data.Compact > 0 {
+		b.report.add(row{Work: s.name + ": fold and merge", Unit: "events/s/core", Firn: figureRef(float64(data.Events) / data.Compact)})
+	}
 	duck, err := openDuckDB(ctx)
 	if err != nil {
 		return err
@@ -23,9 +29,6 @@ func (b *bench) queries(ctx context.Context, s set) error {
 	defer duck.Close()
 	here := newFirn(data)
 	for _, q := range shapes(data) {
-		if !b.wanted(q.name) {
-			continue
-		}
 		if err := duck.table(ctx, data, q.path); err != nil {
 			return err
 		}
@@ -64,8 +67,7 @@ func (b *bench) compare(ctx context.Context, here *firn, duck *duckdb, q *shape)
 			return err
 		}
 	}
-	f := figureOf(firn...)
-	b.report.add(row{Work: here.instance + ": " + q.name, Unit: "ms", Firn: &f, Peers: map[string]figure{"DuckDB": figureOf(duckdb...)},
+	b.report.add(row{Work: here.instance + ": " + q.name, Unit: "ms", Firn: figureRef(firn...), Peers: map[string]figure{"DuckDB": figureOf(duckdb...)},
 		Detail: map[string]int64{"bytes read": res.Stats.BytesRead, "rows scanned": res.Stats.RowsScanned, "rows": int64(len(ours))}})
 	return nil
 }
@@ -74,10 +76,4 @@ func milliseconds(f func()) float64 {
 	began := time.Now()
 	f()
 	return float64(time.Since(began).Microseconds()) / 1000
-}
-
-// one is a figure that was measured once.
-func one(v float64) *figure {
-	f := figureOf(v)
-	return &f
 }

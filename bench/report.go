@@ -13,12 +13,13 @@ import (
 // row is one line of the table: what was measured of Firn and of its peers in
 // turns.
 type row struct {
-	Work   string            `json:"work"`
-	Unit   string            `json:"unit"`
-	Firn   *figure           `json:"firn,omitempty"`
-	Peers  map[string]figure `json:"peers,omitempty"`
-	Detail map[string]int64  `json:"detail,omitempty"`
-	Note   string            `json:"note,omitempty"`
+	Work    string            `json:"work"`
+	Unit    string            `json:"unit"`
+	Firn    *figure           `json:"firn,omitempty"`
+	Machine *figure           `json:"machine,omitempty"` // what the machine itself does, in the place of both
+	Peers   map[string]figure `json:"peers,omitempty"`
+	Detail  map[string]int64  `json:"detail,omitempty"`
+	Note    string            `json:"note,omitempty"`
 }
 
 // figure is what several runs gave.
@@ -35,6 +36,12 @@ func figureOf(runs ...float64) figure {
 	slices.Sort(runs)
 	n := len(runs)
 	return figure{Median: (runs[n/2] + runs[(n-1)/2]) / 2, Min: runs[0], Max: runs[n-1], Runs: n}
+}
+
+// figureRef is a figure that a row may be without.
+func figureRef(runs ...float64) *figure {
+	f := figureOf(runs...)
+	return &f
 }
 
 // report is all that was measured, in the order in which it was.
@@ -65,6 +72,9 @@ func (r *row) cells() []string {
 		firn = number(r.Firn.Median)
 	}
 	var peers, ratios []string
+	if r.Machine != nil {
+		peers = append(peers, number(r.Machine.Median))
+	}
 	for _, name := range sortedNames(r.Peers) {
 		peers = append(peers, name+" "+number(r.Peers[name].Median))
 		if r.Firn != nil && r.Peers[name].Median > 0 {
