@@ -9,6 +9,7 @@ import (
 	"github.com/firnlog/firn/functions/codebolt"
 	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/functions/openapi"
+	"github.com/firnlog/firn/functions/shares"
 	"github.com/firnlog/firn/functions/stackstate"
 	"github.com/firnlog/firn/functions/vamp"
 )
@@ -35,7 +36,7 @@ func New(s *front.Service, cfg Config) *Doors {
 	d := &Doors{Codebolt: codebolt.New(s), Cluster: clustercockpit.New(s, cfg.Cluster)}
 	native := api.Door(s)
 	d.list = []front.Door{
-		native, api.KeyDoor(s, cfg.Keys), openapi.Door(native.Fail), d.Codebolt.Door(), vamp.Door(s, cfg.Vamp), stackstate.Door(s, cfg.StackState), d.Cluster.Door(),
+		native, shares.Door(s, native.Fail), api.KeyDoor(s, cfg.Keys), openapi.Door(native.Fail), d.Codebolt.Door(), vamp.Door(s, cfg.Vamp), stackstate.Door(s, cfg.StackState), d.Cluster.Door(),
 	}
 	return d
 }

@@ -44,6 +44,7 @@ var examples = map[string]example{
 	"GET /v1/instances/{instance}/erasures":            {},
 	"GET /v1/instances/{instance}/erasures/{id}":       {status: http.StatusNotFound},
 	"POST /v1/query":                                   {body: `{"from":{"instance":"acme-log"}}`, shows: true},
+	"POST /v1/shares":                                  {header: "Firn-Instance: acme-log", body: `{}`, status: http.StatusUnauthorized}, // no key helps
 	"GET /openapi.json":                                {},
 	"GET /healthz":                                     {},
 	"GET /readyz":                                      {},

@@ -69,7 +69,7 @@ func TestEnvironment(t *testing.T) {
 func TestPermissions(t *testing.T) {
 	want := map[string]string{
 		"ingest":  "lambda:InvokeFunction s3:AbortMultipartUpload s3:GetBucketVersioning s3:GetObject s3:ListBucket s3:PutObject sqs:SendMessage",
-		"query":   "s3:GetObject s3:ListBucket",
+		"query":   "lambda:InvokeFunction s3:GetObject s3:ListBucket",
 		"tail":    "s3:GetObject s3:ListBucket",
 		"socket":  "execute-api:ManageConnections lambda:InvokeFunction s3:AbortMultipartUpload s3:GetObject s3:ListBucket s3:PutObject",
 		"compact": "s3:AbortMultipartUpload s3:DeleteObject s3:GetLifecycleConfiguration s3:GetObject s3:GetObjectTagging s3:ListBucket s3:PutObject s3:PutObjectTagging",
@@ -88,6 +88,18 @@ func TestPermissions(t *testing.T) {
 		slices.Sort(actions)
 		if got := strings.Join(actions, " "); got != want[name] {
 			t.Errorf("%s may %s", name, got)
+		}
+	}
+}
+
+// The query function may invoke itself, and no other.
+func TestQueryInvokesItself(t *testing.T) {
+	_, query, _ := strings.Cut(string(text), "  QueryFunction:")
+	query, _, _ = strings.Cut(query, "  TailFunction:")
+	for _, want := range []string{`FunctionName: !Sub "${AWS::StackName}-query"`, `/functions/${AWS::StackName}-query/invocations"`,
+		"Action: [\"lambda:InvokeFunction\"]\n              Resource: !Sub \"arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-query\"\n"} {
+		if strings.Count(query, want) != 1 {
+			t.Errorf("query does not have %s", want)
 		}
 	}
 }

@@ -23,7 +23,7 @@ type FanOut struct {
 	Workers   int   // shares of a query that are under way at once
 	MinBytes  int64 // of data files and commits below which all work stays here
 	// ShareBytes is about how many bytes of data files and commits a share goes
-	// through.
+	// through; by default a quarter of MinBytes.
 	ShareBytes int64
 	// Patience is how long an answer is waited for, or half of the time that the query
 	// has left, if that is less.
@@ -32,10 +32,9 @@ type FanOut struct {
 
 // The defaults of a FanOut.
 const (
-	DefaultWorkers    = 16
-	DefaultMinBytes   = 256 << 20
-	DefaultShareBytes = 64 << 20
-	DefaultPatience   = 2 * time.Minute
+	DefaultWorkers  = 16
+	DefaultMinBytes = 256 << 20
+	DefaultPatience = 2 * time.Minute
 )
 
 // sends is how often a share is sent at most; then it is done here.
@@ -55,7 +54,7 @@ func (e *Engine) WithFanOut(f FanOut) *Engine {
 		f.MinBytes = DefaultMinBytes
 	}
 	if f.ShareBytes == 0 {
-		f.ShareBytes = DefaultShareBytes
+		f.ShareBytes = max(1, f.MinBytes/4)
 	}
 	if f.Patience == 0 {
 		f.Patience = DefaultPatience

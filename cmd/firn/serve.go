@@ -27,6 +27,7 @@ type serveCmd struct {
 	listenFlags
 	accessFlags
 	dialectFlags
+	spreadFlags
 	Limit  []string `sep:"," placeholder:"NAME=VALUE" env:"FIRN_LIMITS" help:"Set a limit of docs/limits.md, such as batch=1000 or memory=1GB; several with commas between."`
 	Sample bool     `env:"FIRN_SAMPLE" help:"On first start make the instance wikipedia out of 1,962 real events, and print commands to try."`
 }
@@ -78,7 +79,11 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	log, logger := commitlog.Open(s), a.logger()
 	engine := querier.NewEngine(log) // without limits where keys are read
-	cfg := front.Config{Log: log, Queries: engine.WithLimits(limits.Query()), Store: s, Logger: logger, Registry: prometheus.NewRegistry(), Origins: c.Origin, Limits: limits}
+	spread, err := c.spread(engine, log)
+	if err != nil {
+		return err
+	}
+	cfg := front.Config{Log: log, Queries: spread.WithLimits(limits.Query()), Store: s, Logger: logger, Registry: prometheus.NewRegistry(), Origins: c.Origin, Limits: limits}
 	ring := access.NewRing(log, engine, nil)
 	letIn, err := c.access(ctx, ring, cfg, address)
 	if err != nil {

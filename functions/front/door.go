@@ -19,6 +19,10 @@ type Route struct {
 	// Public routes are served without asking who calls. They MUST show
 	// nothing of any instance.
 	Public bool
+	// Sealed routes ask for no caller either: requests prove by what they bear that
+	// another process of the same bucket sent them. They MUST answer others
+	// Unauthenticated, whatever these ask for.
+	Sealed bool
 	Serve  http.HandlerFunc
 }
 
@@ -67,7 +71,7 @@ func (h *handler) enter(d Door, route Route) http.Handler {
 				d.Fail(w, r, fault.New(fault.Internal, "panic"))
 			}
 		}()
-		if !route.Public {
+		if !route.Public && !route.Sealed {
 			caller, err := Anyone, error(nil)
 			if h.Authenticate != nil {
 				caller, err = h.Authenticate(r)

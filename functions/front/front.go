@@ -48,6 +48,8 @@ type Queries interface {
 	Stream(ctx context.Context, q *querier.Query, most int64, emit func(*querier.Batch) error) (querier.Stats, error)
 	Tail(ctx context.Context, q querier.TailQuery) (*querier.Tail, error)
 	Find(ctx context.Context, q *querier.Query, most int) ([]event.Event, error)
+	// Work believes the share: whoever calls it MUST know where it is from.
+	Work(ctx context.Context, share []byte, room int) []byte
 }
 
 // Config is what a service is made of. Log, Queries and Store are needed.

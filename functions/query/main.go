@@ -1,12 +1,14 @@
 // Command query is the function that answers all reads that end: by a gateway in
-// one piece, and by its function URL as a stream, for large answers. Its role can
-// read and list the bucket, and nothing else.
+// one piece, and by its function URL as a stream, for large answers. It spreads
+// large queries over invocations of itself. Its role can read and list the bucket,
+// invoke this function, and nothing else.
 package main
 
 import (
 	"context"
 
 	"github.com/firnlog/firn/functions/gateway"
+	"github.com/firnlog/firn/functions/internal/spread"
 	"github.com/firnlog/firn/functions/internal/start"
 )
 
@@ -16,6 +18,6 @@ func main() {
 		if err != nil {
 			return nil, err
 		}
-		return gateway.Handler(f.Handler(start.Query)), nil
+		return spread.Handler(f.Service, gateway.Handler(f.Handler(start.Query))), nil
 	})
 }

@@ -3,6 +3,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/coder/websocket"
@@ -144,7 +146,11 @@ func (s *Stack) environment(name string, opts Options, from ...infra.Function) (
 	}
 	services := s.URL + "/as/" + name
 	values := map[string]string{"FIRN_BUCKET": bucket, "FIRN_QUEUE_URL": services + "/queue", "FIRN_DEAD_LETTERS_URL": services + "/queue/dead",
-		"FIRN_COMPACT_URL": services + "/2015-03-31/functions/compact/invocations", "FIRN_STREAM_INSTANCE": opts.StreamInstance}
+		"FIRN_COMPACT_URL": services + "/2015-03-31/functions/compact/invocations", "FIRN_STREAM_INSTANCE": opts.StreamInstance,
+		"FIRN_WORKERS_URL": services + "/2015-03-31/functions/query/invocations", "FIRN_WORKER_SHARES": strconv.Itoa(max(1, cmp.Or(opts.Concurrency, 4)-1))}
+	if opts.SpreadMB > 0 {
+		values["FIRN_SPREAD_MB"] = strconv.Itoa(opts.SpreadMB)
+	}
 	env := append([]string{"FIRN_MANAGEMENT_URL=" + services, "AWS_REGION=us-east-1"}, opts.Env...)
 	for _, f := range from {
 		for name := range f.Environment.Variables {

@@ -20,20 +20,27 @@ import (
 	"github.com/firnlog/firn/layout/fault"
 )
 
-// answerBytes bounds what is read of an answer.
+// answerBytes bounds what is read of an answer where nothing else is said.
 const answerBytes = 1 << 20
 
 // Client sends requests to one service. It is safe for concurrent use.
 type Client struct {
 	service string // as signatures name it
 	load    func() (aws.Config, error)
+	most    int64 // bytes of an answer
 	http    http.Client
 }
 
 // New returns a client. Credentials are looked for with the first request.
 func New(service string) *Client {
-	return &Client{service: service, http: http.Client{Timeout: 10 * time.Second},
+	return &Client{service: service, most: answerBytes, http: http.Client{Timeout: 10 * time.Second},
 		load: sync.OnceValues(func() (aws.Config, error) { return config.LoadDefaultConfig(context.Background()) })}
+}
+
+// For returns a client like c that waits for answers as long as given, and reads so
+// many bytes of them.
+func (c *Client) For(patience time.Duration, most int64) *Client {
+	return &Client{service: c.service, load: c.load, most: most, http: http.Client{Timeout: patience}}
 }
 
 // Post sends a body and returns the answer's status and body. Errors are
@@ -48,7 +55,7 @@ func (c *Client) Post(ctx context.Context, url string, header http.Header, body 
 		return 0, nil, fault.New(fault.Unknown, "%s: %w", c.service, err)
 	}
 	defer resp.Body.Close()
-	if answer, err = io.ReadAll(io.LimitReader(resp.Body, answerBytes)); err != nil {
+	if answer, err = io.ReadAll(io.LimitReader(resp.Body, c.most)); err != nil {
 		return 0, nil, fault.New(fault.Unknown, "%s: %w", c.service, err)
 	}
 	return resp.StatusCode, answer, nil

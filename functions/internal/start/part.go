@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/firnlog/firn/functions/front"
+	"github.com/firnlog/firn/functions/shares"
 	"github.com/firnlog/firn/layout/fault"
 )
 
@@ -31,7 +32,7 @@ func Of(pattern string) Part {
 	switch {
 	case path == "/codebolt" || path == "/plugin" || path == "/websocket":
 		return Socket
-	case path == "/metrics":
+	case path == "/metrics" || path == shares.Path: // functions are invoked with shares
 		return ""
 	case strings.HasSuffix(path, "/tail") || strings.HasSuffix(path, "/events/stream"):
 		return Tail

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/firnlog/firn/functions/access"
@@ -34,6 +35,9 @@ const (
 	envQueue       = "FIRN_QUEUE_URL"        // of SQS, for appends that need not wait
 	envDeadLetters = "FIRN_DEAD_LETTERS_URL" // of SQS, for records of Kinesis that can never be stored
 	envCompact     = "FIRN_COMPACT_URL"      // of invocations of the compact function, for when the log grows fast
+	envWorkers     = "FIRN_WORKERS_URL"      // of invocations of the query function itself, for large queries
+	envShares      = "FIRN_WORKER_SHARES"    // of a query, that workers do at once
+	envSpread      = "FIRN_SPREAD_MB"        // of data files, from which on a query is spread
 	envStream      = "FIRN_STREAM_INSTANCE"  // instance for records of Kinesis
 	envStack       = "FIRN_STACK"            // the name of the stack, for metrics
 	envManage      = "FIRN_MANAGEMENT_URL"   // of a WebSocket API, where it is not at the API's own address
@@ -51,6 +55,9 @@ type Settings struct {
 	QueueURL       string
 	DeadLetterURL  string // "" has the stream wait
 	CompactURL     string // "" asks nobody
+	WorkersURL     string // "" keeps queries in one invocation
+	Shares         int    // 0 is the default
+	SpreadBytes    int64  // 0 is the default
 	StreamInstance string
 	Manage         string
 	Stack          string
@@ -60,15 +67,18 @@ type Settings struct {
 func Environment() (Settings, error) { return read(os.Getenv) }
 
 func read(get func(string) string) (s Settings, err error) {
-	s = Settings{Bucket: get(envBucket), Vamp: get(envVamp), QueueURL: get(envQueue), DeadLetterURL: get(envDeadLetters), CompactURL: get(envCompact),
+	s = Settings{Bucket: get(envBucket), Vamp: get(envVamp), QueueURL: get(envQueue), DeadLetterURL: get(envDeadLetters), CompactURL: get(envCompact), WorkersURL: get(envWorkers),
 		StreamInstance: get(envStream), Manage: get(envManage), Stack: cmp.Or(get(envStack), "firn")}
 	if s.Bucket == "" {
 		return s, fault.New(fault.Invalid, "%s is not set: it names the bucket with the events, such as s3://my-bucket/events", envBucket)
 	}
-	for name, url := range map[string]string{envQueue: s.QueueURL, envDeadLetters: s.DeadLetterURL, envCompact: s.CompactURL} {
+	for name, url := range map[string]string{envQueue: s.QueueURL, envDeadLetters: s.DeadLetterURL, envCompact: s.CompactURL, envWorkers: s.WorkersURL} {
 		if url != "" && !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") {
 			return s, fault.New(fault.Invalid, "%s %q: write a URL, such as https://sqs.eu-central-1.amazonaws.com/123456789012/firn of a queue, and https://lambda.eu-central-1.amazonaws.com/2015-03-31/functions/NAME/invocations of a function", name, url)
 		}
+	}
+	if err = s.readSpread(get); err != nil {
+		return s, err
 	}
 	switch text := get(envDeduplicate); text {
 	case "", "false":
@@ -92,6 +102,26 @@ func read(get func(string) string) (s Settings, err error) {
 	}
 	s.Tokens, err = tokens(get)
 	return s, err
+}
+
+// readSpread reads how queries are spread.
+func (s *Settings) readSpread(get func(string) string) error {
+	for name, limit := range map[string]int64{envShares: 1_000, envSpread: 1 << 30} {
+		text := get(name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 1 || n > limit {
+			return fault.New(fault.Invalid, "%s %q: write a number from 1 to %d", name, text, limit)
+		}
+		if name == envShares {
+			s.Shares = int(n)
+		} else {
+			s.SpreadBytes = n << 20
+		}
+	}
+	return nil
 }
 
 // tokens returns what tokens are checked against, nil if none are taken.

@@ -13,6 +13,8 @@ import (
 	"github.com/firnlog/firn/functions/access"
 	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/functions/internal/compaction"
+	"github.com/firnlog/firn/functions/internal/spread"
+	"github.com/firnlog/firn/functions/shares"
 	"github.com/firnlog/firn/functions/stackstate"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/fault"
@@ -72,6 +74,9 @@ func Serving(ctx context.Context) (*Function, error) {
 	f.Config = front.Config{Log: f.Log, Queries: engine.WithLimits(s.Limits.Query()), Store: f.Log.Store(), Authenticate: who.Authenticate, Origins: s.Origins, Logger: f.Logger, Limits: s.Limits}
 	if s.CompactURL != "" {
 		f.Config.Log = compaction.New(f.Log, s.CompactURL, f.Logger)
+	}
+	if s.WorkersURL != "" {
+		f.Config.Queries = engine.WithFanOut(querier.FanOut{Transport: shares.Transport(f.Log, spread.NewLambda(s.WorkersURL)), Workers: s.Shares, MinBytes: s.SpreadBytes})
 	}
 	f.Service = front.New(f.Config)
 	f.Doors = functions.New(f.Service, functions.Config{Keys: ring, Vamp: s.Vamp, StackState: stackstate.Config{Deduplicate: s.Deduplicate}})
