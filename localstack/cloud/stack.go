@@ -32,6 +32,7 @@ type Options struct {
 	Schedule       time.Duration // between two compactions; 0 means none
 	Patience       time.Duration // of the gateway with a function; 0 means 29 seconds
 	Timeout        time.Duration // of functions; 0 means 30 seconds
+	SpreadMB       int           // of data files, from which on queries are spread; 0 is their default
 	Listen         string        // address of the gateway; "" takes a free port
 	Log            io.Writer     // takes what functions print
 }

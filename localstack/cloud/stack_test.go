@@ -103,7 +103,7 @@ func newWorld(t *testing.T, schedule time.Duration) *world {
 		t.Fatal(err)
 	}
 	log := &bytes.Buffer{}
-	w.Stack, err = Start(Options{Functions: programs, Bucket: w.bucket, Concurrency: 4, Schedule: schedule, StreamInstance: "orders", Patience: patience, Timeout: 15 * time.Second,
+	w.Stack, err = Start(Options{Functions: programs, Bucket: w.bucket, Concurrency: 4, Schedule: schedule, StreamInstance: "orders", SpreadMB: 1, Patience: patience, Timeout: 15 * time.Second,
 		Listen: "127.0.0.1:0", Log: &locked{w: log}, Env: []string{
 			"AWS_ACCESS_KEY_ID=" + os.Getenv("AWS_ACCESS_KEY_ID"), "AWS_SECRET_ACCESS_KEY=" + os.Getenv("AWS_SECRET_ACCESS_KEY")}})
 	if err != nil {

@@ -1,0 +1,193 @@
+package shares_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/firnlog/firn/functions"
+	"github.com/firnlog/firn/functions/access"
+	"github.com/firnlog/firn/functions/front"
+	"github.com/firnlog/firn/functions/shares"
+	"github.com/firnlog/firn/layout/catalog"
+	"github.com/firnlog/firn/layout/commitlog"
+	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/store"
+	"github.com/firnlog/firn/querier"
+)
+
+// bucket returns one with an instance whose events take some shares.
+func bucket(t *testing.T) store.Store {
+	t.Helper()
+	s := store.NewMemory()
+	log := commitlog.Open(s)
+	if _, err := log.CreateInstance(t.Context(), catalog.Instance{ID: "i"}); err != nil {
+		t.Fatal(err)
+	}
+	for c := range 20 {
+		var b commitlog.Batch
+		for n := range 20 {
+			b.Events = append(b.Events, event.Event{Stream: fmt.Sprint("s", n%5), Type: "t", Time: event.ToMicros(time.Now()), Metadata: []byte(`{}`),
+				Payload: fmt.Appendf(nil, `{"n":%d,"pad":"%x"}`, c*20+n, rand.Uint64())})
+		}
+		if _, err := log.Append(t.Context(), "i", b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// server is one process on a bucket. It asks for keys, and there are none.
+func server(t *testing.T, s store.Store, around func(http.Handler) http.Handler) string {
+	t.Helper()
+	log := commitlog.Open(s)
+	engine := querier.NewEngine(log)
+	ring := access.NewRing(log, engine, nil)
+	service := front.New(front.Config{Log: log, Queries: engine, Store: s, Logger: slog.New(slog.DiscardHandler),
+		Authenticate: access.New(access.Config{Ring: ring}).Authenticate})
+	srv := httptest.NewServer(around(service.Handler(functions.New(service, functions.Config{Keys: ring}).List()...)))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func plain(h http.Handler) http.Handler { return h }
+
+// ask has a process with workers answer a query that needs all events.
+func ask(t *testing.T, s store.Store, urls ...string) *querier.Result {
+	t.Helper()
+	h, err := shares.NewHTTP(urls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := commitlog.Open(s)
+	engine := querier.NewEngine(log).WithFanOut(querier.FanOut{Transport: shares.Transport(log, h), Workers: 4, MinBytes: 1, ShareBytes: 1500})
+	q, err := querier.Parse([]byte(`{"from":{"instance":"i"},"explain":true,"reduce":{"values":{"n":{"type":"count"},"sum":{"type":"sum","field":"n"}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := engine.Run(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `"n":400`; !strings.Contains(string(res.Aggregation), want) || !strings.Contains(string(res.Aggregation), `79800`) {
+		t.Errorf("%s", res.Aggregation)
+	}
+	if res.Stats.Shares < 5 {
+		t.Errorf("%d shares", res.Stats.Shares)
+	}
+	return res
+}
+
+// TestServersHelp: other servers do shares, one that dies in the middle is done
+// without, and where none helps the answer is the same.
+func TestServersHelp(t *testing.T) {
+	s := bucket(t)
+	good := server(t, s, plain)
+	if res := ask(t, s, good, server(t, s, plain)); res.Stats.SharesHere == res.Stats.Shares || res.Stats.SharesResent != 0 {
+		t.Errorf("%+v", res.Stats)
+	}
+	var n atomic.Int64
+	dying := server(t, s, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if n.Add(1) > 1 {
+				panic(http.ErrAbortHandler)
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	if res := ask(t, s, good, dying); res.Stats.SharesResent == 0 {
+		t.Errorf("%+v", res.Stats)
+	}
+	for name, url := range map[string]string{
+		"nobody":         "http://127.0.0.1:1",
+		"another bucket": server(t, bucket(t), plain),
+		"an imposter": server(t, s, func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				rec := httptest.NewRecorder()
+				h.ServeHTTP(rec, r)
+				w.Header().Set("Firn-Seal", rec.Header().Get("Firn-Seal"))
+				_, _ = w.Write(append(rec.Body.Bytes(), ' '))
+			})
+		}),
+	} {
+		if res := ask(t, s, url); res.Stats.SharesHere != res.Stats.Shares {
+			t.Errorf("%s: %+v", name, res.Stats)
+		}
+	}
+}
+
+// caught keeps a ticket and its share.
+type caught struct {
+	ticket shares.Ticket
+	share  []byte
+}
+
+func (c *caught) Carry(_ context.Context, t shares.Ticket, share []byte) ([]byte, string, error) {
+	c.ticket, c.share = t, bytes.Clone(share)
+	return nil, "", errors.New("away")
+}
+
+// TestSharesCannotBeForged: whoever changes anything is refused, before the body is
+// read where the ticket tells.
+func TestSharesCannotBeForged(t *testing.T) {
+	s := bucket(t)
+	url := server(t, s, plain)
+	log := commitlog.Open(s)
+	if _, err := log.CreateInstance(t.Context(), catalog.Instance{ID: "j"}); err != nil {
+		t.Fatal(err)
+	}
+	c := &caught{}
+	engine := querier.NewEngine(log).WithFanOut(querier.FanOut{Transport: shares.Transport(log, c), Workers: 1, MinBytes: 1, ShareBytes: 5000})
+	q, _ := querier.Parse([]byte(`{"from":{"instance":"i"},"reduce":{"type":"sum","field":"n"}}`))
+	if _, err := engine.Run(t.Context(), q); err != nil || len(c.share) == 0 {
+		t.Fatal(err)
+	}
+	send := func(name string, want int, change func(*caught)) {
+		t.Helper()
+		c := *c
+		change(&c)
+		r, _ := http.NewRequest("POST", url+shares.Path, bytes.NewReader(c.share))
+		r.Header = http.Header{"Firn-Instance": {c.ticket.Instance}, "Firn-Digest": {c.ticket.Digest}, "Firn-Seal": {c.ticket.Seal}}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if body, _ := io.ReadAll(resp.Body); resp.StatusCode != want || want != 200 && strings.Contains(string(body), "pad") {
+			t.Errorf("%s: %d %.200s", name, resp.StatusCode, body)
+		}
+	}
+	send("as it was", 200, func(*caught) {})
+	send("no seal", 401, func(c *caught) { c.ticket.Seal = "" })
+	send("another seal", 401, func(c *caught) { c.ticket.Seal = strings.Repeat("0", 64) })
+	send("of another instance", 401, func(c *caught) { c.ticket.Instance = "j" })
+	send("of no instance", 401, func(c *caught) { c.ticket.Instance = "k" })
+	send("another digest", 401, func(c *caught) { c.ticket.Digest = strings.Repeat("0", 64) })
+	send("another share", 401, func(c *caught) { c.share = bytes.Replace(c.share, []byte(`"n\"`), []byte(`"m\"`), 1); c.share[3] ^= 1 })
+	send("too large", 413, func(c *caught) { c.share = make([]byte, shares.MaxShare+1) })
+}
+
+func TestURLs(t *testing.T) {
+	for _, bad := range []string{"", "host:7480", "ftp://h", "http://h/path", "http://h?x=1", "http://"} {
+		if _, err := shares.NewHTTP([]string{bad}); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if _, err := shares.NewHTTP(nil); !fault.Is(err, fault.Invalid) {
+		t.Error(err)
+	}
+	if _, err := shares.NewHTTP([]string{"https://h", "http://127.0.0.1:7480/"}); err != nil {
+		t.Error(err)
+	}
+}
