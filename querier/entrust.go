@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -20,6 +21,7 @@ type spread struct {
 	local sync.Mutex // held by who does a share in this process
 
 	workers map[string]int64 // shares by who did them; for one goroutine
+	away    atomic.Bool      // the last share that was given up had no answer, and none came since
 
 	mu    sync.Mutex // guards the maps below
 	units map[unitKey]*unit
@@ -117,7 +119,7 @@ func (u *unit) rowInGroup(row int32) int32 {
 // entrust has a worker do a share. What no worker can do is done here, so that
 // workers that are away make a query slow, and no more.
 func (r *run) entrust(ctx context.Context, t task, sources []*source) ([]*outcome, error) {
-	for try := range sends {
+	for try := 0; try < sends && !r.spread.away.Load(); try++ {
 		if try > 0 {
 			r.stats.sharesResent.Add(1)
 			if err := pause(ctx, try); err != nil {
@@ -129,8 +131,12 @@ func (r *run) entrust(ctx context.Context, t task, sources []*source) ([]*outcom
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err == nil:
+			r.spread.away.Store(false)
 			return []*outcome{out}, nil
 		case h == nil: // no answer
+			if try == sends-1 {
+				r.spread.away.Store(true)
+			}
 			continue
 		case h.Refused == refusedSize && t != taskTop && len(sources) > 1:
 			return r.halve(ctx, t, sources)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -390,4 +391,45 @@ func TestExplainSaysWho(t *testing.T) {
 	if !strings.Contains(text, `"shares":`) || !strings.Contains(text, `"workers":{"here":`) || !strings.Contains(text, `"`+processName()+`":`) {
 		t.Error(text)
 	}
+}
+
+// TestPatience: an answer that does not come is waited for 2 minutes, three times,
+// or half of the time that is left; then the share is done here, and others are not
+// sent.
+func TestPatience(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		m := byDay(t, 40)
+		q, _ := Parse([]byte(fromLog + `"reduce":{"type":"sum","field":"n"}}`))
+		b := &blocked{make(chan struct{}, 100), make(chan struct{}, 100)}
+		e := newEngine(m).WithFanOut(FanOut{Transport: b, Workers: 3, MinBytes: 1, ShareBytes: m.files[0].Bytes})
+		f := func(l Limits, least, most time.Duration) {
+			t.Helper()
+			began := time.Now()
+			res, err := e.WithLimits(l).Run(context.Background(), q)
+			if took := time.Since(began); err != nil || took < least || took > most || res.Stats.SharesHere != res.Stats.Shares {
+				t.Errorf("%v after %v", err, took)
+			}
+		}
+		f(Limits{}, 3*DefaultPatience, 3*DefaultPatience+time.Second)
+		f(Limits{Time: 16 * time.Second}, 13*time.Second, 15*time.Second)
+	})
+}
+
+// TestWorkersAtOnce: no more shares are under way than there may be.
+func TestWorkersAtOnce(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		m := byDay(t, 40)
+		b := &blocked{make(chan struct{}, 100), make(chan struct{}, 100)}
+		e := newEngine(m).WithFanOut(FanOut{Transport: b, Workers: 5, MinBytes: 1, ShareBytes: 1})
+		q, _ := Parse([]byte(fromLog + `"reduce":{"type":"sum","field":"n"}}`))
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { _, err := e.Run(ctx, q); done <- err }()
+		synctest.Wait()
+		if n := len(b.begun); n != 5 {
+			t.Errorf("%d shares are under way", n)
+		}
+		cancel()
+		<-done
+	})
 }

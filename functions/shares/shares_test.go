@@ -3,6 +3,7 @@ package shares_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -189,5 +191,53 @@ func TestURLs(t *testing.T) {
 	}
 	if _, err := shares.NewHTTP([]string{"https://h", "http://127.0.0.1:7480/"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// standing are queries whose shares are done when they are let go.
+type standing struct {
+	front.Queries
+	begun chan struct{}
+	leave chan struct{}
+}
+
+func (s standing) Work(context.Context, []byte, int) []byte {
+	s.begun <- struct{}{}
+	<-s.leave
+	return nil
+}
+
+// TestSharesAtOnce: a worker does a few shares at once, and others wait as long as
+// who sent them does.
+func TestSharesAtOnce(t *testing.T) {
+	log := commitlog.Open(store.NewMemory())
+	inst, err := log.CreateInstance(t.Context(), catalog.Instance{ID: "i"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := standing{nil, make(chan struct{}), make(chan struct{})}
+	w := shares.NewWorker(front.New(front.Config{Log: log, Queries: q, Store: log.Store()}))
+	empty := fmt.Sprintf("%x", sha256.Sum256(nil))
+	do := func(ctx context.Context) error {
+		_, _, err := w.Do(ctx, &inst, &shares.Ticket{Digest: empty}, nil, 1)
+		return err
+	}
+	most := runtime.GOMAXPROCS(0) + 1
+	done := make(chan error)
+	for range most {
+		go func() { done <- do(context.Background()) }()
+		<-q.begun
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { done <- do(ctx) }()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("one more than %d: %v", most, err)
+	}
+	close(q.leave)
+	for range most {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
