@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test full fuzzed tools check sim planted powerloss kill vuln functions local lint-infra fuzz bench microbench clean
+.PHONY: run build test full fuzzed tools check sim planted powerloss kill scale vuln functions local lint-infra fuzz bench microbench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -21,7 +21,7 @@ test: tools check lint-infra
 # What -short shortens, in full.
 full:
 	$(GO) test ./querier ./localstack/cloud ./internal/contention
-	$(GO) test ./compactor ./functions/vamp -run '^TestAMonth|^TestLargePage'
+	$(GO) test ./compactor ./functions/vamp -run '^TestAMonth|^TestMemory|^TestLargePage'
 
 fuzzed:
 	scripts/fuzz.sh 2s
@@ -44,6 +44,12 @@ kill: tools
 # More losses of power on the folder: make powerloss SEEDS=20000 FIRST=1
 powerloss:
 	$(GO) test ./layout/store -run '^TestPowerLoss' -timeout 24h -v -seeds $(SEEDS) -first $(FIRST)
+
+# A month of events in a folder, late ones included, compacted as a server does
+# it: time, memory, bytes written, files of each day: make scale EVENTS=10000000
+# BUCKET=/tmp/month keeps the folder.
+scale:
+	$(GO) test ./compactor -run '^TestAMonth' -count=1 -v -timeout 2h -events $(EVENTS) -bucket "$(abspath $(BUCKET))"
 
 # Programs that tests run beside Firn.
 tools:

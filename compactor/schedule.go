@@ -11,12 +11,13 @@ import (
 
 // When a backlog is worth a fold: any of these is enough. A fold also writes a
 // snapshot, a manifest and runs, which must be little beside what it folds, so
-// that a trickle of small commits waits for longer.
+// that a trickle of small commits waits for longer. What comes late costs a fold a
+// file for each of its days, however few events these have.
 const (
 	dueCommits = 64
 	dueBytes   = 8 << 20
 	dueAge     = 15 * time.Minute // of dueLittle or more
-	dueLittle  = 256 << 10
+	dueLittle  = 1 << 20
 	dueAnyway  = 6 * time.Hour
 )
 

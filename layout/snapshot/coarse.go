@@ -17,15 +17,15 @@ const fineDays = 32
 var levels = [...]int{len("2006-01"), len("2006"), len("200"), len("20"), len("2")}
 
 // coarsen makes entries of several days out of the oldest ones, until those that
-// are left are small enough together. What their manifests hold goes into new
-// ones.
+// are left are few and small enough together. What their manifests hold goes into
+// new ones.
 func (t Table) coarsen(ctx context.Context, s *Snapshot) error {
 	size := 0
 	for _, d := range s.Days {
 		size += t.entrySize(d)
 	}
 	for _, length := range levels {
-		for from := 0; size > coarseBytes; {
+		for from := 0; size > coarseBytes || len(s.Days) > maxDays; {
 			var to int
 			if from, to = sharing(s.Days, from, length); to == from || to > len(s.Days)-fineDays {
 				break

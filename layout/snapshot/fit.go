@@ -14,11 +14,14 @@ import (
 
 // Bounds of a snapshot in bytes. A snapshot is written whole with every step of
 // a compactor, so that it is kept small: above coarseBytes, without lists of
-// files, old days become months and so on; above inlineBytes, lists of files
-// move out into manifests, the longest first; above maxBytes it is refused.
+// files, or with more than maxDays of them, old days become months and so on, so
+// that a step which changes all of them writes few manifests; above inlineBytes,
+// lists of files move out into manifests, the longest first; above maxBytes it is
+// refused.
 const (
 	inlineBytes = 32 << 10
 	coarseBytes = 128 << 10
+	maxDays     = 128
 	maxBytes    = 1 << 20
 )
 
