@@ -12,8 +12,8 @@ func TestAnswersAgree(t *testing.T) {
 	if err := b.queries(t.Context(), generated(b.Events)); err != nil {
 		t.Fatal(err)
 	}
-	if len(b.report.Rows) != 10 { // what is stored, how fast that was compacted, and eight questions
-		t.Errorf("%d rows are reported, want 10", len(b.report.Rows))
+	if len(b.report.Rows) != 12 { // two sizes, how fast that was compacted, one cold question and eight warm ones
+		t.Errorf("%d rows are reported, want 12", len(b.report.Rows))
 	}
 }
 

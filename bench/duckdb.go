@@ -112,3 +112,35 @@ func appendToDuckDB(ctx context.Context, dir string, bodies [][]byte, events int
 		timestamp: 'TIMESTAMP', payload: 'JSON', metadata: 'JSON'})) TO '`+out+`' (FORMAT parquet, COMPRESSION zstd)`)
 	return float64(events) / time.Since(began).Seconds(), err
 }
+
+// rewrite writes the columns given of all files into one Parquet file with zstd, in
+// the order that Firn's have, and returns its size in bytes.
+func (d *duckdb) rewrite(ctx context.Context, b *bucket, columns string) (int64, error) {
+	shredded, plain, err := b.files("")
+	if err != nil {
+		return 0, err
+	}
+	out := filepath.Join(b.dir + "-rewritten.parquet")
+	defer os.Remove(out)
+	_, err = d.ExecContext(ctx, "COPY (SELECT "+columns+" FROM read_parquet(['"+strings.Join(append(shredded, plain...), "', '")+
+		"'], union_by_name = true, hive_partitioning = false) ORDER BY stream_id, sequence_number) TO '"+out+"' (FORMAT parquet, COMPRESSION zstd)")
+	if err != nil {
+		return 0, err
+	}
+	info, err := os.Stat(out)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// fieldBytes returns how many bytes of the files are pages of fields.
+func (d *duckdb) fieldBytes(ctx context.Context, b *bucket) (n int64, err error) {
+	shredded, plain, err := b.files("")
+	if err != nil {
+		return 0, err
+	}
+	err = d.QueryRowContext(ctx, "SELECT coalesce(sum(total_compressed_size), 0)::BIGINT FROM parquet_metadata(['"+strings.Join(append(shredded, plain...), "', '")+
+		"']) WHERE path_in_schema LIKE 'fields,%'").Scan(&n)
+	return n, err
+}

@@ -75,6 +75,8 @@ func (b *bench) all(ctx context.Context) error {
 		b.limits,
 		func() error { return b.ingest(ctx) },
 		func() error { return b.single(ctx) },
+		func() error { return b.appendRemotely(ctx) },
+		func() error { return b.mixed(ctx) },
 	} {
 		if err := measure(); err != nil {
 			return err

@@ -17,8 +17,6 @@ func (b *bench) queries(ctx context.Context, s set) error {
 	if err != nil {
 		return err
 	}
-	b.report.add(row{Work: s.name + ": stored, compacted", Unit: "bytes/event", Firn: figureRef(float64(data.size()) / float64(data.Events)),
-		Detail: map[string]int64{"events": data.Events, "files": int64(len(data.table))}})
 	if data.Compact > 0 {
 		b.report.add(row{Work: s.name + ": fold and merge", Unit: "events/s/core", Firn: figureRef(float64(data.Events) / data.Compact)})
 	}
@@ -27,6 +25,14 @@ func (b *bench) queries(ctx context.Context, s set) error {
 		return err
 	}
 	defer duck.Close()
+	if err := b.compareSizes(ctx, duck, data); err != nil {
+		return err
+	}
+	if s.events > 0 {
+		if err := b.askCold(ctx, data); err != nil {
+			return err
+		}
+	}
 	here := newFirn(data)
 	for _, q := range shapes(data) {
 		if err := duck.table(ctx, data, q.path); err != nil {
