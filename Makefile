@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test full fuzzed tools check sim planted powerloss kill scale vuln functions local lint-infra fuzz bench microbench clean
+.PHONY: run build test full fuzzed tools check sim planted powerloss kill scale overload vuln functions local lint-infra fuzz bench microbench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -50,6 +50,10 @@ powerloss:
 # BUCKET=/tmp/month keeps the folder.
 scale:
 	$(GO) test ./compactor -run '^TestAMonth' -count=1 -v -timeout 2h -events $(EVENTS) -bucket "$(abspath $(BUCKET))"
+
+# A server far beyond what it can take, with figures, in virtual time.
+overload:
+	$(GO) test ./functions -run '^TestOverload$$' -count=1 -v
 
 # Programs that tests run beside Firn.
 tools:

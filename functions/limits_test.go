@@ -3,10 +3,12 @@ package functions_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,6 +162,28 @@ var limits = map[string]func(t *testing.T, w *world){
 	"`offset` + `limit`": func(t *testing.T, w *world) {
 		w.edge(t, queries, ask(`"offset":99990,"limit":10`), 200, ask(`"offset":99991,"limit":10`), 413)
 	},
+	"memory of all answers that are not read yet": func(t *testing.T, _ *world) {
+		w := limited(t, "answers=20KB")
+		w.wants(t, native, list(sized(t, 2<<10), 20), 201)
+		w.wants(t, queries, ask(`"limit":8`), 200)
+		w.wants(t, queries, ask(`"limit":12`), 413) // what could never have its part
+	},
+	"queries at once": func(t *testing.T, _ *world) {
+		under, finish := make(chan bool), make(chan bool)
+		w := newWorld(t, func(cfg *front.Config, _ *access.Config) {
+			cfg.Limits.Queries = 2
+			cfg.Queries = held{cfg.Queries, under, finish}
+		})
+		var asking sync.WaitGroup
+		for range 2 {
+			asking.Go(func() { w.wants(t, queries, ask(`"limit":7`), 200) })
+			<-under
+		}
+		w.wants(t, queries, ask(`"limit":1`), 429)
+		close(finish)
+		asking.Wait()
+		w.wants(t, queries, ask(`"limit":1`), 200)
+	},
 	"memory of one query": func(t *testing.T, _ *world) {
 		const long = `"orderBy":[{"field":"payload"}]`
 		for limit, status := range map[string]int{"query-memory=100KB": 200, "query-memory=10KB": 413} {
@@ -216,6 +240,20 @@ var limits = map[string]func(t *testing.T, w *world){
 			}
 		}
 	},
+}
+
+// held are queries of which some wait until they may finish.
+type held struct {
+	front.Queries
+	under, finish chan bool
+}
+
+func (h held) Run(ctx context.Context, q *querier.Query) (*querier.Result, error) {
+	if q.Limit == 7 {
+		h.under <- true
+		<-h.finish
+	}
+	return h.Queries.Run(ctx, q)
 }
 
 // limitsElsewhere are the rows that are tested where their code is.

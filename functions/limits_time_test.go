@@ -9,13 +9,15 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/firnlog/firn/functions/access"
+	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/internal/bubble"
 )
 
 // inMemory serves a world over connections in memory, in virtual time. Stop ends
 // all that it started.
-func inMemory(t *testing.T) (w *world, client *http.Client, stop func()) {
-	w = build(t)
+func inMemory(t *testing.T, change ...func(*front.Config, *access.Config)) (w *world, client *http.Client, stop func()) {
+	w = build(t, change...)
 	l := &pipes{make(chan net.Conn), make(chan struct{})}
 	srv := &http.Server{Handler: w.handler}
 	served := make(chan error)

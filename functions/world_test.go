@@ -27,6 +27,7 @@ import (
 // world is a server with all doors over a bucket with two tenants.
 type world struct {
 	url     string
+	client  *http.Client
 	store   store.Store
 	events  *front.Service
 	ring    *access.Ring
@@ -87,7 +88,7 @@ func newWorld(t *testing.T, change ...func(*front.Config, *access.Config)) *worl
 // build returns a world that is not served yet.
 func build(t *testing.T, change ...func(*front.Config, *access.Config)) *world {
 	t.Helper()
-	w := &world{store: store.NewMemory(), logs: &buffer{}, keys: map[string]key{}}
+	w := &world{client: http.DefaultClient, store: store.NewMemory(), logs: &buffer{}, keys: map[string]key{}}
 	log := commitlog.Open(w.store)
 	cfg := front.Config{Log: log, Queries: querier.NewEngine(log), Store: w.store, Registry: prometheus.NewRegistry(),
 		Logger: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}

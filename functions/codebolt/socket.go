@@ -189,8 +189,10 @@ func (c *socket) identify() error {
 // answer carries a request out, unless it is refused, and sends the reply.
 func (c *socket) answer(ctx context.Context, loan *front.Loan, message []byte, refused error) {
 	var reply []byte
+	held, end := c.WithAnswer(ctx)
+	defer end()
 	if refused == nil {
-		reply = c.handle(ctx, loan, message)
+		reply = c.handle(held, loan, message)
 	} else {
 		r, _ := parseRequest(message)
 		reply = c.reply(ctx, r, answer{}, refused)

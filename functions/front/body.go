@@ -29,7 +29,7 @@ const (
 const maxWindow = 8 << 20
 
 // firstRead is what a body is read into at first, in bytes.
-const firstRead = 64 << 10
+const firstRead = 8 << 10
 
 // errMediaType marks bodies of a form that Firn does not take.
 var errMediaType = errors.New("unsupported media type")

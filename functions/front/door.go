@@ -82,7 +82,9 @@ func (h *handler) enter(d Door, route Route) http.Handler {
 			}
 			r = r.WithContext(WithCaller(withRequest(r.Context(), r), caller))
 		}
-		route.Serve(w, r)
+		ctx, end := h.WithAnswer(r.Context())
+		defer end()
+		route.Serve(w, r.WithContext(ctx))
 	})
 }
 

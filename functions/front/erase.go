@@ -62,7 +62,12 @@ func (s *Service) Redact(ctx context.Context, q *querier.Query, payload json.Raw
 		return Erasure{}, err
 	}
 	q.Instance = inst.ID
+	release, err := s.queries.take(ctx)
+	if err != nil {
+		return Erasure{}, err
+	}
 	events, err := s.Queries.Find(ctx, q, commitlog.MaxRedacted)
+	release()
 	if err != nil {
 		return Erasure{}, err
 	}

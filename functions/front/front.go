@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/firnlog/firn/layout/catalog"
 	"github.com/firnlog/firn/layout/commitlog"
@@ -80,7 +81,9 @@ type Config struct {
 // Service is the event log as doors see it. It is safe for concurrent use.
 type Service struct {
 	Config
-	memory  *memory
+	memory  *memory // of requests that are being taken in
+	answers *memory // of answers until they are written
+	queries slots
 	metrics *metrics
 	tails   tails
 
@@ -102,7 +105,7 @@ func New(cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	s := &Service{Config: cfg, memory: newMemory(cfg.Limits.Memory), checks: map[string]func() error{}}
+	s := &Service{Config: cfg, memory: newMemory(cfg.Limits.Memory), answers: newMemory(cfg.Limits.Answers), queries: slots{semaphore.NewWeighted(cfg.Limits.Queries)}, checks: map[string]func() error{}}
 	s.metrics = newMetrics(cfg.Registry, s.memory, cfg.Store)
 	return s
 }

@@ -21,12 +21,14 @@ type Limits struct {
 	Depth        int64 // levels of nesting of a payload, and of metadata
 
 	Page         int64 // bytes of events of a page, which then ends early
+	Queries      int64 // that run at once
 	QueryMemory  int64 // bytes that a query holds for groups, values and order
 	QuerySeconds int64 // from the call to the answer; 0 is none
 	QueryRows    int64 // events that a query scans; 0 is none
 	QueryBytes   int64 // of data files that a query reads; 0 is none
 
 	Memory      int64 // bytes of requests that are being taken in at once
+	Answers     int64 // bytes of answers to queries that are not written yet
 	Tails       int64 // live tails that are open
 	CallerTails int64 // those of one caller
 }
@@ -73,11 +75,13 @@ func (l *Limits) table() limits {
 		{"batch", &l.Batch, event.MaxBatch, event.MaxBatch},
 		{"depth", &l.Depth, event.MaxDepth, event.MaxDepth},
 		{"page", &l.Page, querier.MaxPageBytes, querier.MaxPageBytes},
+		{"queries", &l.Queries, MaxQueries, huge},
 		{"query-memory", &l.QueryMemory, querier.MaxMemory, huge},
 		{"query-seconds", &l.QuerySeconds, 0, 86400},
 		{"query-rows", &l.QueryRows, 0, huge},
 		{"query-bytes", &l.QueryBytes, 0, huge},
 		{"memory", &l.Memory, DefaultMemory, huge},
+		{"answers", &l.Answers, DefaultAnswers, huge},
 		{"tails", &l.Tails, MaxTails, huge},
 		{"caller-tails", &l.CallerTails, DefaultCallerTails, huge},
 	}

@@ -153,7 +153,15 @@ func (s *Service) Query(ctx context.Context, q *querier.Query) (*querier.Result,
 			return nil, fault.New(fault.Invalid, "cursor: it is none: give the cursor of the page before as it was")
 		}
 	}
+	release, err := s.queries.take(ctx)
+	if err != nil {
+		return nil, err
+	}
 	res, err := s.Queries.Run(ctx, &ask)
+	release()
+	if err == nil {
+		err = hold(ctx, res)
+	}
 	if err == nil && res.Cursor != "" {
 		res.Cursor = sealCursor(&inst, res.Cursor)
 	}

@@ -14,6 +14,11 @@ func (s *Service) Stream(ctx context.Context, q *querier.Query, most int64, emit
 		return err
 	}
 	q.Instance = inst.ID
+	release, err := s.queries.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	_, err = s.Queries.Stream(ctx, q, most, emit)
 	return err
 }

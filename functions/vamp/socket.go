@@ -61,7 +61,7 @@ func (d *door) socket(w http.ResponseWriter, r *http.Request, _ string) error {
 			_ = conn.Close(websocket.StatusUnsupportedData, "messages are texts")
 			return nil
 		}
-		if answer := s.handle(ctx, body); answer != nil && s.send(answer) != nil {
+		if s.reply(ctx, body) != nil {
 			return nil
 		}
 	}
@@ -116,6 +116,16 @@ func (s *session) send(b []byte) error {
 	ctx, done := context.WithTimeout(s.alive, writeTime)
 	defer done()
 	return s.conn.Write(ctx, websocket.MessageText, b)
+}
+
+// reply answers a message, unless there is no answer yet.
+func (s *session) reply(ctx context.Context, body []byte) error {
+	ctx, end := s.WithAnswer(ctx)
+	defer end()
+	if answer := s.handle(ctx, body); answer != nil {
+		return s.send(answer)
+	}
+	return nil
 }
 
 // handle answers a message; a stream that begins is no answer yet.
