@@ -17,7 +17,7 @@ import (
 	"github.com/firnlog/firn/layout/store/storetest"
 )
 
-var killTime = flag.Duration("kill", 25*time.Second, "how long each of the TestKilled tests kills processes")
+var killTime = flag.Duration("kill", 30*time.Second, "how long each of the TestKilled tests kills processes")
 
 // TestKilledOnAFolder kills servers and compactors of a folder again and again
 // while clients append to it.

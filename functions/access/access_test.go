@@ -404,3 +404,15 @@ func FuzzCredential(f *testing.F) {
 		}
 	})
 }
+
+func FuzzJWKS(f *testing.F) {
+	f.Add([]byte(`{"keys":[{"kty":"oct","k":"AAAA"},{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		keys, err := parseJWKS(body)
+		for _, k := range keys {
+			if err != nil || !k.IsPublic() {
+				t.Errorf("%+v, %v", k, err)
+			}
+		}
+	})
+}

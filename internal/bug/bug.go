@@ -15,6 +15,7 @@ const (
 
 	// Rule 1 of chains, one's own id first.
 	IDNotCompared // a slot that is taken counts as another's, without a look at its id
+	IDOnlyOn412   // likewise where the slot is found taken after an attempt without an answer
 	BlindRetry    // an append without an answer is written again, at the next position
 
 	// Rule 2, unknown is its own outcome.
@@ -103,7 +104,7 @@ func between(first, end Bug) []Bug {
 	return all
 }
 
-var names = [numBugs]string{"none", "id not compared", "blind retry", "unknown is success", "unknown is failure", "conflict is success", "conflict is taken",
+var names = [numBugs]string{"none", "id not compared", "id only on 412", "blind retry", "unknown is success", "unknown is failure", "conflict is success", "conflict is taken",
 	"trust slow writer", "trust slow reader", "hole in tail", "slept request", "loser cleans up", "delete first", "orphans by age", "grace of objects",
 	"predecessor first", "catalog swept", "edit unchecked", "own time", "wrong clock", "expire by own clock", "early expired", "early acknowledgement",
 	"view from memory", "stale heads", "heads forgotten", "refuse from memory", "keys forgotten", "other body", "split batch", "counted twice",

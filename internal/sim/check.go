@@ -24,8 +24,12 @@ func (w *world) check() error {
 	if err := w.revive(a.p.log); err != nil {
 		return err
 	}
-	if a.read() == nil {
+	all := a.read()
+	if all == nil {
 		return fmt.Errorf("the log cannot be read in the end: %w", w.broken)
+	}
+	if err := w.tailsEnd(all); err != nil {
+		return err
 	}
 	for range 4 { // until all is folded, merged and swept
 		c := &compactor.Compactor{Log: commitlog.Open(w.mem)}

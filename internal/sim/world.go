@@ -54,6 +54,7 @@ type world struct {
 	facts   facts
 	lives   lives
 	orders  []*order // erasures that were asked for
+	tails   []*tailed
 	rules   rules
 }
 
@@ -103,6 +104,7 @@ func (w *world) live() {
 	crew(&work, w.kind.appenders, "client", appendAndRead)
 	crew(&work, w.kind.readers, "reader", readPages)
 	crew(&work, w.kind.followers, "follower", follow)
+	crew(&work, w.kind.tails, "tail", tail)
 	crew(&work, w.kind.admins, "admin", administer)
 	work.Wait()
 	if w.kind.dated {

@@ -149,3 +149,22 @@ func TestSweptBeforeItWasRead(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+func FuzzParse(f *testing.F) {
+	f.Add(`"format":1,"number":2,"id":"x","time":5,"instances":[{"id":"i","shards":1,"state":"active","generation":1,"retention_days":3}]`)
+	f.Fuzz(func(t *testing.T, members string) {
+		body := fmt.Appendf(nil, `{%s,"seal":"%s"}`, members, seal.Blank)
+		seal.Seal(body) // else none but the seal would ever be looked at
+		st, err := parse(body)
+		if err != nil {
+			if !fault.Is(err, fault.Corrupt) && !fault.Is(err, fault.Unavailable) {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		if st.Format > Format {
+			t.Errorf("format %d was read", st.Format)
+		}
+		st.get("i")
+	})
+}

@@ -88,7 +88,11 @@ func (s Slot) Try(ctx context.Context, id string, body []byte) (Result, error) {
 		}
 		switch fault.KindOf(err) {
 		case fault.Exists:
-			res, rerr := s.owner(ctx, id)
+			mine := id
+			if doubt && bug.In(bug.IDOnlyOn412) {
+				mine = ""
+			}
+			res, rerr := s.owner(ctx, mine)
 			switch {
 			case rerr == nil:
 				return res, nil

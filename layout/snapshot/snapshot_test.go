@@ -196,10 +196,10 @@ func TestNewerFormatsAreRefused(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	body := fmt.Appendf(nil, `{"format":1,"number":1,"id":"x","days":[{"day":"2020-01-01","files":[{}]}],"seal":"%s"}`, seal.Blank)
-	seal.Seal(body)
-	f.Add(body)
-	f.Fuzz(func(t *testing.T, body []byte) {
+	f.Add(`"format":1,"number":1,"id":"x","days":[{"day":"2020-01-01","files":[{}]}]`)
+	f.Fuzz(func(t *testing.T, members string) {
+		body := fmt.Appendf(nil, `{%s,"seal":"%s"}`, members, seal.Blank)
+		seal.Seal(body) // else none but the seal would ever be looked at
 		if s, err := parse(body); err == nil && s.Format > Format {
 			t.Errorf("format %d was read", s.Format)
 		}
