@@ -21,6 +21,9 @@ func (b *budget) maxGroups() int { return cmp.Or(b.groups, MaxGroups) }
 // limit it is an error of kind Limit with the advice given.
 func (b *budget) take(n int, advice string) error {
 	if b.used.Add(int64(n)) > b.limit {
+		if b.limit < 1<<20 {
+			return fault.New(fault.Limit, "the query needs more than %d bytes of memory: %s", b.limit, advice)
+		}
 		return fault.New(fault.Limit, "the query needs more than %d MiB of memory: %s", b.limit>>20, advice)
 	}
 	return nil

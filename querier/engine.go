@@ -46,6 +46,9 @@ type Result struct {
 	Limit, Offset int
 	// Cursor asks for the next page; "" when there is none.
 	Cursor string
+	// Partial says why this is only a part of the answer, which the query takes
+	// for one; nil for all of it. There is no cursor then.
+	Partial []string
 	// Stats says what the answer cost.
 	Stats Stats
 }
@@ -66,6 +69,9 @@ func (r *Result) AppendJSON(b []byte) []byte {
 	if r.Total >= 0 {
 		b = append(strconv.AppendInt(append(b, `"total":`...), r.Total, 10), ',')
 	}
+	if len(r.Partial) > 0 {
+		b = append(appendList(append(b, `"partial":`...), r.Partial, appendQuoted), ',')
+	}
 	if r.Cursor != "" {
 		b = append(appendQuoted(append(b, `"cursor":`...), r.Cursor), ',')
 	}
@@ -77,10 +83,11 @@ func (r *Result) AppendJSON(b []byte) []byte {
 // Gone for instances and cursors that are no more; Corrupt and Unavailable from
 // the store.
 func (e *Engine) Run(ctx context.Context, q *Query) (*Result, error) {
-	ctx, cancel := e.limits.bound(ctx)
+	limits := e.limits.within(q.Limits)
+	ctx, cancel := limits.bound(ctx, q.Partial)
 	defer cancel()
 	res, err := e.answer(ctx, q)
-	return res, e.limits.explain(ctx, err)
+	return res, limits.explain(ctx, err)
 }
 
 // answer is Run within a context.
@@ -99,7 +106,7 @@ func (e *Engine) answer(ctx context.Context, q *Query) (*Result, error) {
 		return nil, err
 	}
 	scanned := time.Now()
-	res := &Result{Total: r.total, Limit: q.Limit, Offset: q.Offset}
+	res := &Result{Partial: r.partial, Total: r.total, Limit: q.Limit, Offset: q.Offset}
 	if p.reduce != nil {
 		if res.Aggregation, err = r.table.appendJSON(ctx, nil); err != nil {
 			return nil, err
@@ -120,7 +127,12 @@ func (e *Engine) answer(ctx context.Context, q *Query) (*Result, error) {
 
 // begin pins what the query reads.
 func (e *Engine) begin(ctx context.Context, p *plan) (*run, error) {
-	r := &run{plan: p, memory: &budget{limit: e.memory}, workers: e.workers, limits: e.limits, fan: e.fan, counting: !p.q.NoTotal, total: -1}
+	limits := e.limits.within(p.q.Limits)
+	r := &run{plan: p, began: time.Now(), memory: &budget{limit: lower(e.memory, p.q.Limits.Memory), groups: limits.Groups}, workers: e.workers,
+		limits: limits, fan: e.fan, counting: !p.q.NoTotal, total: -1}
+	if p.q.Partial {
+		r.fan = nil // what others did until a limit was reached would be lost
+	}
 	n := p.q.Offset + p.q.Limit
 	var after *entry
 	var err error

@@ -59,15 +59,22 @@ func (r Reduction) needs() need {
 	return 0
 }
 
-// load reads what the reduction is made of.
-func (r *reducePlan) load(c *chunk) error {
-	cols, paths := r.all.sources(c.unit)
+// sources returns what the reduction is made of in a unit, as [projection.sources]
+// does.
+func (r *reducePlan) sources(u *unit) (cols segment.Columns, paths []string) {
+	cols, paths = r.all.sources(u)
 	if r.place {
 		cols |= placeColumns
 	}
 	if r.time {
 		cols |= baseColumns[baseTime]
 	}
+	return cols, paths
+}
+
+// load reads what the reduction is made of.
+func (r *reducePlan) load(c *chunk) error {
+	cols, paths := r.sources(c.unit)
 	return c.load(cols, paths...)
 }
 

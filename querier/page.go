@@ -33,7 +33,7 @@ func (r *run) page(ctx context.Context, res *Result) error {
 		return err
 	}
 	res.Events = events
-	if skip+len(events) == len(found) || len(events) == 0 {
+	if skip+len(events) == len(found) || len(events) == 0 || len(r.partial) > 0 {
 		return nil
 	}
 	res.Cursor, err = r.cursor(entries[len(events)-1])

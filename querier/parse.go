@@ -20,7 +20,8 @@ import (
 //	 "orderBy": {"field": …, "direction": "asc" or "desc"} or a list of these,
 //	 "limit": n, "offset": n, "cursor": …,
 //	 "reduce": {"type": …, "field": …, "groupBy": [field, …]},
-//	 "total": true or false, "explain": true or false}
+//	 "total": true or false, "explain": true or false,
+//	 "limits": {"seconds": n, "memory": n, "groups": n, "rows": n, "bytes": n, "partial": true or false}}
 //
 // All but from.instance may be left out or, except for a condition's value, be
 // null. The JSON is read strictly: members that are unknown or occur twice and
@@ -83,6 +84,7 @@ func (q *Query) members(p *parser) members {
 			return err
 		},
 		"explain": func(at string) error { return p.boolean(at, &q.Explain) },
+		"limits":  func(at string) error { return p.limits(at, q) },
 	}
 }
 
@@ -126,7 +128,8 @@ func (p *parser) each(at string, one func(at, member string) error) error {
 func (ms members) names() string {
 	var known []string
 	for _, n := range []string{"from", "instance", "stream", "where", "field", "operator", "value", "ignoreCase", "and", "or", "not", "direction",
-		"select", "orderBy", "limit", "offset", "cursor", "reduce", "type", "k", "values", "groupBy", "bucket", "zone", "total", "explain"} {
+		"select", "orderBy", "limit", "offset", "cursor", "reduce", "type", "k", "values", "groupBy", "bucket", "zone", "total", "explain",
+		"limits", "seconds", "memory", "groups", "rows", "bytes", "partial"} {
 		if ms[n] != nil {
 			known = append(known, n)
 		}

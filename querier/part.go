@@ -1,6 +1,11 @@
 package querier
 
-import "context"
+import (
+	"context"
+	"slices"
+
+	"github.com/firnlog/firn/layout/segment"
+)
 
 // part is what the scan of one unit found.
 type part struct {
@@ -44,15 +49,18 @@ func (r *run) scanUnit(ctx context.Context, u *unit) (*part, error) {
 func (r *run) scanRows(ctx context.Context, u *unit, rest []predicate, wanted bool) (*part, error) {
 	r.stats.groupsRead.Add(1)
 	r.stats.rowsScanned.Add(int64(u.rows()))
-	if err := r.limits.check(&r.stats); err != nil {
+	if err := r.check(); err != nil {
 		return nil, err
 	}
 	c := &chunk{unit: u, ctx: ctx, stats: &r.stats}
+	if err := r.loadSmall(c, rest); err != nil {
+		return nil, err
+	}
 	rows, err := r.filter(c, rest)
 	if err != nil || len(rows) == 0 {
 		return &part{}, err
 	}
-	if err := r.limits.check(&r.stats); err != nil {
+	if err := r.check(); err != nil {
 		return nil, err
 	}
 	p := &part{matched: int64(len(rows))}
@@ -69,6 +77,41 @@ func (r *run) scanRows(ctx context.Context, u *unit, rest []predicate, wanted bo
 		}
 	}
 	return p, err
+}
+
+// smallBytes is about what a request to an object store could read in the time
+// that it takes by itself.
+const smallBytes = 256 << 10
+
+// loadSmall reads all that conditions, reduction and order need at once where it
+// is little: asking for some of it only once the rows are known would cost more
+// than it spares.
+func (r *run) loadSmall(c *chunk, cheap []predicate) error {
+	var cols segment.Columns
+	var paths []string
+	switch {
+	case !c.file:
+		return nil
+	case r.table != nil:
+		cols, paths = r.reduce.sources(c.unit)
+	case r.top != nil:
+		cols, paths = r.keys.sources(c.unit)
+		cols |= placeColumns
+	}
+	for i := range cheap {
+		cols |= cheap[i].field.columns()
+	}
+	for i := range r.deep {
+		if f := &r.deep[i].field; c.shredded(f, r.deep[i].test.needs()) {
+			paths = append(paths, f.canonical())
+		}
+	}
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	if cols&documentColumns != 0 || c.group.Bytes(cols)+c.group.FieldBytes(paths) > smallBytes {
+		return nil
+	}
+	return c.load(cols, paths...)
 }
 
 // candidates returns the rows that may belong to the page, with their keys.

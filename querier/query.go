@@ -23,6 +23,8 @@ type Query struct {
 	Reduce   *Reduce     // instead of events, one value over all of them
 	NoTotal  bool        // the total need not be counted
 	Explain  bool        // the stats tell how the answer was found
+	Limits   Limits      // lower than those of the engine, where they are not 0; Page means nothing
+	Partial  bool        // a part is an answer, where Time, Rows or Bytes of the limits end the scan
 }
 
 // New returns a query for all events of an instance with the default limit.
@@ -90,6 +92,7 @@ func (q *Query) String() string {
 	if q.Explain {
 		b = append(b, `,"explain":true`...)
 	}
+	b = q.appendLimits(b)
 	return string(append(b, '}'))
 }
 

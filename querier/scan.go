@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,10 +21,12 @@ type run struct {
 	*plan
 	view     view
 	columns  []predicate // the plan's cheap ones, and that of retention
+	began    time.Time
 	workers  int
 	limits   Limits
-	counting bool // the total is wanted
-	top      *top // nil where no events are wanted
+	partial  []string // why the answer is only a part of it
+	counting bool     // the total is wanted
+	top      *top     // nil where no events are wanted
 	table    *table
 	total    int64 // -1 where it is not counted
 	matched  int64
@@ -61,7 +64,7 @@ func (r *run) scan(ctx context.Context) error {
 	if r.fan != nil {
 		return r.scanFar(ctx, sources)
 	}
-	return r.scanHere(ctx, sources)
+	return r.cut(r.scanHere(ctx, sources))
 }
 
 // scanHere goes through sources in this process.

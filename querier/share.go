@@ -190,7 +190,7 @@ func (e *Engine) accept(ctx context.Context, s *share) (*run, []*source, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &run{plan: p, memory: &budget{limit: min(e.memory, s.Memory)}, view: section{v, s.Section.Files}, workers: e.workers, counting: s.Count, limits: Limits{Rows: s.Rows, Bytes: s.Bytes}}
+	r := &run{plan: p, memory: &budget{limit: min(e.memory, s.Memory), groups: e.limits.Groups}, view: section{v, s.Section.Files}, workers: e.workers, counting: s.Count, limits: Limits{Rows: s.Rows, Bytes: s.Bytes}}
 	switch {
 	case (s.Task == taskReduce) != (p.reduce != nil) || s.Task == taskTop && s.First < 1:
 		return nil, nil, invalid("share", "its task is not that of its query")

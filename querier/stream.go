@@ -21,15 +21,19 @@ const streamRows = 4_096
 // may be empty. An error of emit ends it. Errors are those of Run; what was
 // emitted before one is right, but not all.
 func (e *Engine) Stream(ctx context.Context, q *Query, most int64, emit func(*Batch) error) (Stats, error) {
-	ctx, cancel := e.limits.bound(ctx)
+	limits := e.limits.within(q.Limits)
+	ctx, cancel := limits.bound(ctx, false)
 	defer cancel()
 	stats, err := e.stream(ctx, q, most, emit)
-	return stats, e.limits.explain(ctx, err)
+	return stats, limits.explain(ctx, err)
 }
 
 // stream is Stream within a context.
 func (e *Engine) stream(ctx context.Context, q *Query, most int64, emit func(*Batch) error) (Stats, error) {
 	start := time.Now()
+	if q.Partial {
+		return Stats{}, fault.New(fault.Invalid, "limits.partial: a stream has no place to say that it is one")
+	}
 	if q.Cursor != "" {
 		return Stats{}, fault.New(fault.Invalid, "cursor: a stream takes none: ask for all of it, or for its pages as JSON")
 	}

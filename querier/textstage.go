@@ -29,6 +29,11 @@ func (p *textParser) stage() error {
 	case "nototal":
 		p.q.NoTotal = true
 		return p.advance()
+	case "explain":
+		p.q.Explain = true
+		return p.advance()
+	case "within":
+		return p.after(p.within)
 	}
 	if p.q.Reduce != nil {
 		return p.expected("sort or limit, as the events are reduced already,")

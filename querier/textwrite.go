@@ -61,6 +61,10 @@ func (q *Query) appendPageText(b []byte) []byte {
 	if q.NoTotal {
 		b = append(spaced(b), "| nototal"...)
 	}
+	if q.Explain {
+		b = append(spaced(b), "| explain"...)
+	}
+	b = q.appendLimitsText(b)
 	return b
 }
 

@@ -23,15 +23,24 @@ type Limits struct {
 	Page         int64 // bytes of events of a page, which then ends early
 	Queries      int64 // that run at once
 	QueryMemory  int64 // bytes that a query holds for groups, values and order
-	QuerySeconds int64 // from the call to the answer; 0 is none
-	QueryRows    int64 // events that a query scans; 0 is none
-	QueryBytes   int64 // of data files that a query reads; 0 is none
+	QuerySeconds int64 // from the call to the answer
+	QueryGroups  int64 // that a query makes
+	QueryRows    int64 // events that a query scans
+	QueryBytes   int64 // of data files that a query reads
 
 	Memory      int64 // bytes of requests that are being taken in at once
 	Answers     int64 // bytes of answers to queries that are not written yet
 	Tails       int64 // live tails that are open
 	CallerTails int64 // those of one caller
 }
+
+// What a query may do where nothing is said: as long as a request lasts, and as
+// much as no one asks for by mistake.
+const (
+	DefaultQuerySeconds = 900
+	DefaultQueryRows    = 10_000_000_000
+	DefaultQueryBytes   = 1 << 40
+)
 
 // limit is a row of the table: what a limit is where nothing is said, and the
 // most that it may be.
@@ -77,9 +86,10 @@ func (l *Limits) table() limits {
 		{"page", &l.Page, querier.MaxPageBytes, querier.MaxPageBytes},
 		{"queries", &l.Queries, MaxQueries, huge},
 		{"query-memory", &l.QueryMemory, querier.MaxMemory, huge},
-		{"query-seconds", &l.QuerySeconds, 0, 86400},
-		{"query-rows", &l.QueryRows, 0, huge},
-		{"query-bytes", &l.QueryBytes, 0, huge},
+		{"query-seconds", &l.QuerySeconds, DefaultQuerySeconds, 86400},
+		{"query-groups", &l.QueryGroups, querier.MaxGroups, 100_000_000},
+		{"query-rows", &l.QueryRows, DefaultQueryRows, huge},
+		{"query-bytes", &l.QueryBytes, DefaultQueryBytes, huge},
 		{"memory", &l.Memory, DefaultMemory, huge},
 		{"answers", &l.Answers, DefaultAnswers, huge},
 		{"tails", &l.Tails, MaxTails, huge},
@@ -130,7 +140,7 @@ func (l Limits) orDefaults() Limits {
 
 // Query returns what bounds queries, for [querier.Engine.WithLimits].
 func (l Limits) Query() querier.Limits {
-	return querier.Limits{Time: time.Duration(l.QuerySeconds) * time.Second, Memory: l.QueryMemory, Rows: l.QueryRows, Bytes: l.QueryBytes, Page: int(l.Page)}
+	return querier.Limits{Time: time.Duration(l.QuerySeconds) * time.Second, Memory: l.QueryMemory, Groups: int(l.QueryGroups), Rows: l.QueryRows, Bytes: l.QueryBytes, Page: int(l.Page)}
 }
 
 // checkBatch returns an error unless the events of a request are within the

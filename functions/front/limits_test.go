@@ -15,7 +15,7 @@ func TestParseLimits(t *testing.T) {
 	}
 	l = l.orDefaults()
 	want := Limits{Body: MaxBody, Decompressed: MaxDecompressed, Event: 64 << 10, Batch: 1000, Depth: event.MaxDepth, Page: querier.MaxPageBytes,
-		Queries: MaxQueries, QueryMemory: 512 << 20, QuerySeconds: 30, Memory: 2 << 30, Answers: DefaultAnswers, Tails: MaxTails, CallerTails: DefaultCallerTails}
+		Queries: MaxQueries, QueryMemory: 512 << 20, QuerySeconds: 30, QueryGroups: querier.MaxGroups, QueryRows: DefaultQueryRows, QueryBytes: DefaultQueryBytes, Memory: 2 << 30, Answers: DefaultAnswers, Tails: MaxTails, CallerTails: DefaultCallerTails}
 	if l != want {
 		t.Errorf("%+v", l)
 	}
