@@ -1,112 +1,97 @@
 package infra
 
 import (
-	"maps"
+	"bytes"
 	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
 
-func load(t *testing.T) (*Template, map[string]Function) {
-	t.Helper()
-	template, err := Load()
-	if err != nil {
-		t.Fatal(err)
+func TestTemplate(t *testing.T) {
+	for _, finding := range check(text) {
+		t.Error(finding)
 	}
-	functions, err := template.Functions()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return template, functions
 }
 
-func TestEveryFunctionIsThere(t *testing.T) {
-	template, functions := load(t)
-	if got := slices.Sorted(maps.Keys(functions)); !slices.Equal(got, slices.Sorted(slices.Values(Functions))) {
-		t.Errorf("the template has %q", got)
-	}
-	for name, f := range functions {
-		if _, err := os.Stat(filepath.Join("..", "functions", name, "main.go")); err != nil || f.CodeURI != "../build/"+name+".zip" {
-			t.Errorf("%s: %s, %v", name, f.CodeURI, err)
+// Mistakes that would lose events, open the bucket, or stop a function are found.
+func TestPlanted(t *testing.T) {
+	f := func(finding, old, new string) {
+		t.Helper()
+		wrong := bytes.Replace(text, []byte(old), []byte(new), 1)
+		if bytes.Equal(wrong, text) {
+			t.Fatalf("the template has no %q", old)
 		}
+		for _, found := range check(wrong) {
+			if strings.Contains(found, finding) {
+				return
+			}
+		}
+		t.Errorf("not found: %s, with %q", finding, new)
 	}
-	if template.Globals.Function.Runtime != "provided.al2023" {
-		t.Errorf("the runtime is %q", template.Globals.Function.Runtime)
-	}
+	f("the code is", "CodeUri: ../build/query.zip", "CodeUri: ../build/ask.zip")
+	f("runtime", "Runtime: provided.al2023", "Runtime: go1.x")
+	f("not set: FIRN_QUEUE_URL", "          FIRN_QUEUE_URL: !Ref Queue\n", "")
+	f("not set: FIRN_BUCKET", `        FIRN_BUCKET: !Sub "s3://${Bucket}/${Prefix}"`+"\n", "")
+	f("set, and not read: FIRN_COLOUR", "FIRN_STACK: ", "FIRN_COLOUR: red\n        FIRN_STACK: ")
+	f("query may not lambda:InvokeFunction", "function:${AWS::StackName}-query\"", "function:${AWS::StackName}-*\"")
+	f("query is not named", `FunctionName: !Sub "${AWS::StackName}-query"`, `FunctionName: !Sub "${AWS::StackName}-ask"`)
+	f("query may not s3:ListBucket", `              Action: ["s3:GetObject"]
+              Resource: !Sub "${Bucket.Arn}/${Prefix}/*"
+            - Effect: Allow
+              Action: ["s3:ListBucket"]`, `              Action: ["s3:GetObject"]
+              Resource: !Sub "${Bucket.Arn}/${Prefix}/*"
+            - Effect: Allow
+              Action: ["s3:GetBucketLocation"]`)
+	f("ingest may s3:DeleteObject", `["s3:GetObject", "s3:PutObject", `, `["s3:DeleteObject", "s3:GetObject", "s3:PutObject", `)
+	f("query may s3:GetObject on *", `              Action: ["s3:GetObject"]
+              Resource: !Sub "${Bucket.Arn}/${Prefix}/*"`, `              Action: ["s3:GetObject"]
+              Resource: "*"`)
+	f("ingest may lambda:InvokeFunction on *", "Resource: !GetAtt CompactFunction.Arn", `Resource: "*"`)
+	f("policies of others", "      Policies:\n", "      Policies:\n        - AmazonS3FullAccess\n")
+	f("stays when the stack goes", "DeletionPolicy: Retain", "DeletionPolicy: Delete")
+	f("public", "BlockPublicPolicy: true", "BlockPublicPolicy: false")
+	f("encrypted", "SSEAlgorithm: AES256", "SSEAlgorithm: none")
+	f("rule for dropped files", "Key: firn-state, Value: dropped", "Key: state, Value: dropped")
+	f("rule for dropped files", "ExpirationInDays: 1\n", "ExpirationInDays: 30\n")
+	f("rules that delete", "AbortIncompleteMultipartUpload: {DaysAfterInitiation: 2}", "ExpirationInDays: 365")
+	f("visibility", "VisibilityTimeout: 180", "VisibilityTimeout: 60")
+	f("retention of the queue", "MessageRetentionPeriod: 86400", "MessageRetentionPeriod: 345600")
+	f("dead letters", "deadLetterTargetArn: !GetAtt DeadLetters.Arn", "deadLetterTargetArn: !GetAtt Queue.Arn")
+	f("partial failures", "FunctionResponseTypes: [ReportBatchItemFailures]", "FunctionResponseTypes: []")
+	f("schedule", "Type: Schedule\n", "Type: SNS\n")
+	f("one compactor", "ReservedConcurrentExecutions: 1\n", "ReservedConcurrentExecutions: 2\n")
+	f("log group", "LoggingConfig: {LogGroup: !Ref TailLogs}\n      FunctionUrlConfig", "FunctionUrlConfig")
+	f("log group", "RetentionInDays: !Ref LogDays", "RetentionInDays: 3653")
+	f("no alarm for Throttles", "MetricName: Throttles", "MetricName: Invocations")
+	f("tells nobody", "AlarmActions: !If [HasTopic, [!Ref AlarmTopic], []]", "AlarmActions: []")
+	f("no default", "    Default: info\n", "")
+	f("never used: Origins", "FIRN_ORIGIN: !Ref Origins", "FIRN_ORIGIN: x")
+	f("streams", "InvokeMode: RESPONSE_STREAM", "InvokeMode: BUFFERED")
+	f("alias", "    Type: AWS::SQS::Queue\n", "    Type: &queue\n")
 }
 
-// Every variable that the functions read is set, and none that they do not read.
-func TestEnvironment(t *testing.T) {
+// Every variable that the functions read is in the table of who needs it.
+func TestEnvironmentIsKnown(t *testing.T) {
 	source, err := os.ReadFile("../functions/internal/start/settings.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	known := map[string]bool{"FIRN_MANAGEMENT_URL": true} // for gateways that are not at the address they are called by
+	for _, list := range variables {
+		for _, name := range list {
+			known[name] = true
+		}
+	}
 	read := map[string]bool{}
 	for _, m := range regexp.MustCompile(`"(FIRN_[A-Z_]+)"`).FindAllStringSubmatch(string(source), -1) {
-		read[m[1]] = true
-	}
-	delete(read, "FIRN_MANAGEMENT_URL") // for gateways that are not at the address they are called by
-	template, functions := load(t)
-	set := map[string]bool{}
-	for name := range template.Globals.Function.Environment.Variables {
-		set[name] = true
-	}
-	for _, f := range functions {
-		for name := range f.Environment.Variables {
-			set[name] = true
+		if read[m[1]] = true; !known[m[1]] {
+			t.Errorf("who needs %s?", m[1])
 		}
 	}
-	if !maps.Equal(read, set) || len(set) < 10 {
-		t.Errorf("read: %q\n set: %q", slices.Sorted(maps.Keys(read)), slices.Sorted(maps.Keys(set)))
-	}
-}
-
-// Each role may do what its function does, and no more: only the compactor
-// deletes, and what only reads cannot write.
-func TestPermissions(t *testing.T) {
-	want := map[string]string{
-		"ingest":  "lambda:InvokeFunction s3:AbortMultipartUpload s3:GetBucketVersioning s3:GetObject s3:ListBucket s3:PutObject sqs:SendMessage",
-		"query":   "lambda:InvokeFunction s3:GetObject s3:ListBucket",
-		"tail":    "s3:GetObject s3:ListBucket",
-		"socket":  "execute-api:ManageConnections lambda:InvokeFunction s3:AbortMultipartUpload s3:GetObject s3:ListBucket s3:PutObject",
-		"compact": "s3:AbortMultipartUpload s3:DeleteObject s3:GetLifecycleConfiguration s3:GetObject s3:GetObjectTagging s3:ListBucket s3:PutObject s3:PutObjectTagging",
-	}
-	_, functions := load(t)
-	for name, f := range functions {
-		var actions []string
-		for _, p := range f.Policies {
-			for _, s := range p.Statement {
-				if s.Effect != "Allow" {
-					t.Errorf("%s: effect %s", name, s.Effect)
-				}
-				actions = append(actions, s.Action...)
-			}
+	for name := range known {
+		if !read[name] {
+			t.Errorf("nobody reads %s", name)
 		}
-		slices.Sort(actions)
-		if got := strings.Join(actions, " "); got != want[name] {
-			t.Errorf("%s may %s", name, got)
-		}
-	}
-}
-
-// The query function may invoke itself, and no other.
-func TestQueryInvokesItself(t *testing.T) {
-	_, query, _ := strings.Cut(string(text), "  QueryFunction:")
-	query, _, _ = strings.Cut(query, "  TailFunction:")
-	for _, want := range []string{`FunctionName: !Sub "${AWS::StackName}-query"`, `/functions/${AWS::StackName}-query/invocations"`,
-		"Action: [\"lambda:InvokeFunction\"]\n              Resource: !Sub \"arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-query\"\n"} {
-		if strings.Count(query, want) != 1 {
-			t.Errorf("query does not have %s", want)
-		}
-	}
-}
-
-// CloudFormation takes no aliases and no merged mappings.
-func TestNoAliases(t *testing.T) {
-	if m := regexp.MustCompile(`(?m)(: [&*][a-z]+$|<<:)`).Find(text); m != nil {
-		t.Errorf("the template has %q", m)
 	}
 }
