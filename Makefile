@@ -2,7 +2,7 @@
 
 GO ?= go
 
-.PHONY: run build test full fuzzed tools check sim planted powerloss kill scale overload vuln functions local lint-infra fuzz bench microbench clean
+.PHONY: run build test full fuzzed tools check sim planted powerloss kill scale overload vuln functions local latency lint-infra fuzz bench microbench clean
 
 # Serves an embedded folder bucket with a sample of real events.
 run: build
@@ -73,9 +73,13 @@ local: tools
 	scripts/functions.sh local
 	$(GO) run ./localstack -functions build/local
 
-# The template, by cfn-lint, where Python is there.
+# How long each function takes, cold and warm, and how large its package is.
+latency: tools functions
+	$(GO) test ./localstack/cloud -run '^TestLatency$$' -count=1 -v -latency 20
+
+# The template by cfn-lint, and the scripts by shellcheck, where Python is there.
 lint-infra:
-	scripts/cfn-lint.sh
+	scripts/lint-infra.sh
 
 # Known vulnerabilities in what Firn is built from.
 vuln:

@@ -69,8 +69,8 @@ func (e *environment) start(rt *runtime) error {
 	go func() {
 		_ = e.cmd.Wait()
 		rt.remove(e)
-		close(e.dead)
 		e.function.gone(e)
+		close(e.dead)
 	}()
 	return nil
 }

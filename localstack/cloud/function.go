@@ -203,12 +203,17 @@ func (f *Function) FreezeOne() (thaw func(), ok bool) {
 	return func() { e.signal(syscall.SIGCONT) }, true
 }
 
-// stop ends all environments.
+// End ends all environments, so that the next invocation starts one.
+func (f *Function) End() {
+	for _, e := range f.environments() {
+		e.kill()
+	}
+}
+
+// stop ends the function.
 func (f *Function) stop() {
 	f.mu.Lock()
 	f.Limit = 0
 	f.mu.Unlock()
-	for _, e := range f.environments() {
-		e.kill()
-	}
+	f.End()
 }

@@ -87,7 +87,7 @@ func (s *Stack) storeFor(function, bucket string) (string, error) {
 	way := &httputil.ReverseProxy{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host // it is signed
-	}}
+	}, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }} // whoever asked may have been ended
 	home := "/" + u.Host + "/" + strings.TrimPrefix(u.Path, "/")
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		action := s3Action(r)

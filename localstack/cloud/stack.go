@@ -178,7 +178,8 @@ func (s *Stack) schedule(ctx context.Context, every time.Duration) {
 	}
 }
 
-// Call invokes a function directly and reads its answer into out.
+// Call invokes a function directly and reads its answer into out, if that is not
+// nil.
 func (s *Stack) Call(ctx context.Context, name string, in, out any) error {
 	payload, err := json.Marshal(in)
 	if err != nil {
@@ -189,6 +190,9 @@ func (s *Stack) Call(ctx context.Context, name string, in, out any) error {
 		return err
 	}
 	defer a.Body.Close()
+	if out == nil {
+		return nil
+	}
 	return json.NewDecoder(a.Body).Decode(out)
 }
 

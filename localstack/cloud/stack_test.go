@@ -335,14 +335,6 @@ func TestNothingIsLostOrTwice(t *testing.T) {
 	}
 }
 
-func median(list []time.Duration) time.Duration {
-	if len(list) == 0 {
-		return 0
-	}
-	list = slices.Sorted(slices.Values(list))
-	return list[len(list)/2].Round(100 * time.Microsecond)
-}
-
 // check compares all streams with what was acknowledged.
 func (w *world) check(ctx context.Context) {
 	w.t.Helper()
