@@ -19,6 +19,10 @@ import (
 // spread is what a run knows of the work that others do.
 type spread struct {
 	local sync.Mutex // held by who does a share in this process
+	// query is the context of the query, nil while nothing is spread. Files are
+	// opened, and so their pages read, under it: a share's own ends before the
+	// events that it found are shown.
+	query context.Context
 
 	workers map[string]int64 // shares by who did them; for one goroutine
 	away    atomic.Bool      // the last share that was given up had no answer, and none came since
@@ -40,6 +44,14 @@ type lateFile struct {
 	once sync.Once
 	open *segment.File
 	err  error
+}
+
+// reading returns the context under which files are opened by who works under ctx.
+func (s *spread) reading(ctx context.Context) context.Context {
+	if s.query != nil {
+		return s.query
+	}
+	return ctx
 }
 
 // did notes who did a share.
@@ -87,7 +99,7 @@ func (r *run) ready(ctx context.Context, u *unit) error {
 	if open == nil {
 		f := r.spread.file(u.of.file.Key)
 		f.once.Do(func() {
-			if f.open, f.err = r.view.Open(ctx, u.of.file); f.err == nil {
+			if f.open, f.err = r.view.Open(r.spread.reading(ctx), u.of.file); f.err == nil {
 				f.open.CountIn(&r.stats.reads)
 			}
 		})

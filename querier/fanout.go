@@ -180,6 +180,7 @@ const maxSlices = 64
 // error ends all.
 func (r *run) fanOut(ctx context.Context, t task, sources []*source, take func(*outcome) error) error {
 	shares := r.fan.divide(sources)
+	r.spread.query = ctx
 	return inOrder(ctx, len(shares), r.fan.Workers+1,
 		func(ctx context.Context, i int) ([]*outcome, error) {
 			if r.spread.local.TryLock() {
@@ -227,6 +228,7 @@ func (r *run) take(o *outcome) error {
 // doHere does a share in this process.
 func (r *run) doHere(ctx context.Context, t task, sources []*source) ([]*outcome, error) {
 	c := &run{plan: r.plan, view: r.view, columns: r.columns, workers: r.workers, counting: r.counting, memory: r.memory}
+	c.spread.query = r.spread.query
 	var err error
 	if c.limits.Rows, c.limits.Bytes, err = r.limits.left(&r.stats); err != nil {
 		return nil, err

@@ -24,7 +24,8 @@ import (
 // on the way.
 type crew struct {
 	workers []*Engine
-	room    int // bytes of an answer
+	room    int          // bytes of an answer
+	keep    func([]byte) // sees shares, if set
 
 	mu   sync.Mutex
 	rng  *rand.Rand
@@ -58,6 +59,9 @@ func (c *crew) Send(ctx context.Context, instance string, share []byte) ([]byte,
 		return nil, fmt.Errorf("a share of %q", instance)
 	}
 	ill, n := c.draw()
+	if c.keep != nil {
+		c.keep(bytes.Clone(share))
+	}
 	switch ill {
 	case "dead":
 		return nil, errGone
@@ -431,5 +435,42 @@ func TestWorkersAtOnce(t *testing.T) {
 		}
 		cancel()
 		<-done
+	})
+}
+
+// TestFoundEventsAreSpread: what erasures look for is found by workers, too.
+func TestFoundEventsAreSpread(t *testing.T) {
+	m := byDay(t, 12)
+	c := newCrew(m, rand.New(rand.NewPCG(1, 1)), 2, "")
+	q, _ := Parse([]byte(fromLog + `"where":[{"field":"n","operator":"gte","value":400}]}`))
+	got, err := c.spreading(m, 3000).Find(context.Background(), q, 1000)
+	if err != nil || c.sent == 0 {
+		t.Fatal(c.sent, err)
+	}
+	want, err := newEngine(m).Find(context.Background(), q, 1000)
+	if err != nil || len(want) != 200 || !slices.EqualFunc(got, want, func(a, b event.Event) bool {
+		return a.Stream == b.Stream && a.Sequence == b.Sequence && a.Place == b.Place
+	}) {
+		t.Errorf("%d events, want %d: %v", len(got), len(want), err)
+	}
+}
+
+// FuzzShare: whatever comes as a share is answered, and read back.
+func FuzzShare(f *testing.F) {
+	m := byDay(f, 3)
+	for _, query := range []string{`"reduce":{"type":"sum","field":"n"}}`, `"orderBy":{"field":"n"},"limit":3}`} {
+		c := newCrew(m, rand.New(rand.NewPCG(1, 1)), 1, "")
+		c.keep = func(share []byte) { f.Add(share) }
+		m.ask(f, c.spreading(m, 10), fromLog+query)
+	}
+	worker := newEngine(m)
+	f.Fuzz(func(t *testing.T, share []byte) {
+		h, _, err := readHead(xxhash.Sum64(share), worker.Work(t.Context(), share, 1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.err(); err == nil && h.Stats == nil {
+			t.Error("an answer without stats")
+		}
 	})
 }

@@ -220,7 +220,7 @@ func (r *run) open(ctx context.Context, sources []*source) ([]*unit, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if s.open, err = r.view.Open(ctx, s.file); err == nil {
+			if s.open, err = r.view.Open(r.spread.reading(ctx), s.file); err == nil {
 				s.open.CountIn(&r.stats.reads)
 			}
 			return err

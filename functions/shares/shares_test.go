@@ -13,10 +13,12 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/firnlog/firn/compactor"
 	"github.com/firnlog/firn/functions"
 	"github.com/firnlog/firn/functions/access"
 	"github.com/firnlog/firn/functions/front"
@@ -126,6 +128,94 @@ func TestServersHelp(t *testing.T) {
 		if res := ask(t, s, url); res.Stats.SharesHere != res.Stats.Shares {
 			t.Errorf("%s: %+v", name, res.Stats)
 		}
+	}
+}
+
+// erased is a bucket in which a stream and a payload are erased, of data files and
+// of the tail.
+func erased(t *testing.T) (*commitlog.Log, store.Store) {
+	t.Helper()
+	s := bucket(t)
+	log := commitlog.Open(s)
+	if _, err := (&compactor.Compactor{Log: log}).Run(t.Context(), "i"); err != nil {
+		t.Fatal(err)
+	}
+	for range 6 {
+		if _, err := log.Append(t.Context(), "i", commitlog.Batch{Events: []event.Event{
+			{Stream: "s1", Type: "t", Time: event.ToMicros(time.Now()), Metadata: []byte(`{}`), Payload: []byte(`{"n":1000000}`)}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	engine := querier.NewEngine(log)
+	q, _ := querier.Parse([]byte(`{"from":{"instance":"i"},"where":[{"field":"n","operator":"in","value":[7,8]}]}`))
+	found, err := engine.Find(t.Context(), q, 10)
+	if err != nil || len(found) != 2 {
+		t.Fatal(found, err)
+	}
+	if _, err := log.Redact(t.Context(), "i", found, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.EraseStream(t.Context(), "i", "s1"); err != nil {
+		t.Fatal(err)
+	}
+	return log, s
+}
+
+// TestErasedStaysHidden: workers hide what the asker hides, in figures and pages.
+func TestErasedStaysHidden(t *testing.T) {
+	log, s := erased(t)
+	h, err := shares.NewHTTP([]string{server(t, s, plain)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := querier.NewEngine(log)
+	spread := alone.WithFanOut(querier.FanOut{Transport: shares.Transport(log, h), Workers: 4, MinBytes: 1, ShareBytes: 300})
+	for _, text := range []string{`"reduce":{"values":{"n":{"type":"count"},"sum":{"type":"sum","field":"n"},"streams":{"type":"countDistinct","field":"stream_id"}}}}`,
+		`"where":[{"field":"payload","operator":"exists","value":true}],"orderBy":{"field":"n","direction":"desc"},"limit":400}`} {
+		q, _ := querier.Parse([]byte(`{"from":{"instance":"i"},` + text))
+		want, err := alone.Run(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := spread.Run(t.Context(), q)
+		if err != nil || got.Stats.Shares-got.Stats.SharesHere < 2 || got.Total != want.Total || string(got.Aggregation) != string(want.Aggregation) || fmt.Sprint(got.Events) != fmt.Sprint(want.Events) {
+			t.Fatalf("%s: %v %+v\nwant %+v", text, err, got, want)
+		}
+		if want.Total != 320 {
+			t.Errorf("%d events are shown", want.Total)
+		}
+	}
+}
+
+// deleting deletes the instance before the first share goes on its way.
+type deleting struct {
+	shares.Carrier
+	log  *commitlog.Log
+	once sync.Once
+}
+
+func (d *deleting) Carry(ctx context.Context, t shares.Ticket, share []byte) (answer []byte, seal string, err error) {
+	d.once.Do(func() { _, err = d.log.DeleteInstance(ctx, t.Instance) })
+	if err != nil {
+		return nil, "", err
+	}
+	return d.Carrier.Carry(ctx, t, share)
+}
+
+// TestDeletedMeanwhile: of an instance that is deleted while a query runs workers
+// show nothing, and no part of it is taken for the whole.
+func TestDeletedMeanwhile(t *testing.T) {
+	s := bucket(t)
+	h, err := shares.NewHTTP([]string{server(t, s, plain)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := commitlog.Open(s)
+	spread := querier.NewEngine(log).WithFanOut(querier.FanOut{Workers: 1, MinBytes: 1, ShareBytes: 1500,
+		Transport: shares.Transport(log, &deleting{Carrier: h, log: log})})
+	q, _ := querier.Parse([]byte(`{"from":{"instance":"i"},"reduce":{"type":"sum","field":"n"}}`))
+	if res, err := spread.Run(t.Context(), q); err == nil && string(res.Aggregation) != "79800" || err != nil && !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Gone) {
+		t.Errorf("%v %v", res, err)
 	}
 }
 
