@@ -219,14 +219,22 @@ func TestDeletedMeanwhile(t *testing.T) {
 	}
 }
 
-// caught keeps a ticket and its share.
+// caught is a ticket and its share.
 type caught struct {
 	ticket shares.Ticket
 	share  []byte
 }
 
-func (c *caught) Carry(_ context.Context, t shares.Ticket, share []byte) ([]byte, string, error) {
-	c.ticket, c.share = t, bytes.Clone(share)
+// catcher keeps what it is to carry.
+type catcher struct {
+	mu  sync.Mutex
+	got caught
+}
+
+func (c *catcher) Carry(_ context.Context, t shares.Ticket, share []byte) ([]byte, string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.got = caught{t, bytes.Clone(share)}
 	return nil, "", errors.New("away")
 }
 
@@ -239,15 +247,16 @@ func TestSharesCannotBeForged(t *testing.T) {
 	if _, err := log.CreateInstance(t.Context(), catalog.Instance{ID: "j"}); err != nil {
 		t.Fatal(err)
 	}
-	c := &caught{}
-	engine := querier.NewEngine(log).WithFanOut(querier.FanOut{Transport: shares.Transport(log, c), Workers: 1, MinBytes: 1, ShareBytes: 5000})
+	catch := &catcher{}
+	engine := querier.NewEngine(log).WithFanOut(querier.FanOut{Transport: shares.Transport(log, catch), Workers: 1, MinBytes: 1, ShareBytes: 5000})
 	q, _ := querier.Parse([]byte(`{"from":{"instance":"i"},"reduce":{"type":"sum","field":"n"}}`))
-	if _, err := engine.Run(t.Context(), q); err != nil || len(c.share) == 0 {
+	if _, err := engine.Run(t.Context(), q); err != nil || len(catch.got.share) == 0 {
 		t.Fatal(err)
 	}
 	send := func(name string, want int, change func(*caught)) {
 		t.Helper()
-		c := *c
+		c := catch.got
+		c.share = bytes.Clone(c.share)
 		change(&c)
 		r, _ := http.NewRequest("POST", url+shares.Path, bytes.NewReader(c.share))
 		r.Header = http.Header{"Firn-Instance": {c.ticket.Instance}, "Firn-Digest": {c.ticket.Digest}, "Firn-Seal": {c.ticket.Seal}}
