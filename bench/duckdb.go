@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -99,7 +98,7 @@ func (d *duckdb) ask(ctx context.Context, s *shape, query string) (answer, error
 // zstd, and returns events a second. The file is not synced.
 func appendToDuckDB(ctx context.Context, dir string, bodies [][]byte, events int) (float64, error) {
 	in, out := filepath.Join(dir, "events.ndjson"), filepath.Join(dir, "events.parquet")
-	if err := os.WriteFile(in, bytes.Join(bodies, nil), 0o644); err != nil {
+	if err := writeAll(in, bodies); err != nil {
 		return 0, err
 	}
 	d, err := openDuckDB(ctx)
@@ -111,6 +110,20 @@ func appendToDuckDB(ctx context.Context, dir string, bodies [][]byte, events int
 	_, err = d.ExecContext(ctx, `COPY (SELECT * FROM read_json('`+in+`', format = 'newline_delimited', columns = {stream_id: 'VARCHAR', event_type: 'VARCHAR',
 		timestamp: 'TIMESTAMP', payload: 'JSON', metadata: 'JSON'})) TO '`+out+`' (FORMAT parquet, COMPRESSION zstd)`)
 	return float64(events) / time.Since(began).Seconds(), err
+}
+
+func writeAll(name string, bodies [][]byte) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, body := range bodies {
+		if _, err := f.Write(body); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rewrite writes the columns given of all files into one Parquet file with zstd, in

@@ -55,7 +55,7 @@ func askWhile(ctx context.Context, address string, bodies [][]byte, rate int) (q
 	if quiet, err = ask(ctx, address, question, 5*time.Second); err != nil {
 		return nil, nil, err
 	}
-	var rest [][]byte
+	var rest []request
 	for _, body := range bodies[first:] {
 		rest = append(rest, post(address, appendPath, "application/x-ndjson", body))
 	}
@@ -72,7 +72,7 @@ func askWhile(ctx context.Context, address string, bodies [][]byte, rate int) (q
 }
 
 // ask sends a request again and again, 20 ms apart, for as long as is given.
-func ask(ctx context.Context, address string, request []byte, long time.Duration) (times, error) {
+func ask(ctx context.Context, address string, r request, long time.Duration) (times, error) {
 	w, err := dial(address)
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func ask(ctx context.Context, address string, request []byte, long time.Duration
 	var waits times
 	for end := time.Now().Add(long); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		began := time.Now()
-		if err := w.send(request); err != nil {
+		if err := w.send(r); err != nil {
 			return nil, err
 		}
 		waits = append(waits, time.Since(began))

@@ -8,10 +8,10 @@ import (
 // openLoop sends prepared requests at a steady rate, whether or not those before
 // were answered, over as many connections as that takes, up to most. It returns
 // how long each waited for its answer from when it was due, and how long all took.
-func openLoop(ctx context.Context, address string, requests [][]byte, every time.Duration, most int) (times, time.Duration, error) {
+func openLoop(ctx context.Context, address string, requests []request, every time.Duration, most int) (times, time.Duration, error) {
 	type due struct {
-		request []byte
-		at      time.Time
+		request
+		at time.Time
 	}
 	queue := make(chan due, len(requests))
 	waits := make([]times, most)

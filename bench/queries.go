@@ -32,6 +32,9 @@ func (b *bench) queries(ctx context.Context, s set) error {
 		if err := b.askCold(ctx, data); err != nil {
 			return err
 		}
+		if err := b.scaling(ctx, data); err != nil {
+			return err
+		}
 	}
 	here := newFirn(data)
 	for _, q := range shapes(data) {

@@ -92,7 +92,7 @@ func appendOpenLoop(ctx context.Context, bodies [][]byte, rate int) (times, time
 	if err := createInstance(ctx, address, "log"); err != nil {
 		return nil, 0, err
 	}
-	var requests [][]byte
+	var requests []request
 	for _, body := range bodies {
 		requests = append(requests, post(address, appendPath, "application/x-ndjson", body))
 	}

@@ -31,6 +31,9 @@ const (
 	within             // numbers within 1 %, which is what Firn's percentiles promise
 )
 
+// distinctByType is the place of the second question, which scans every row.
+const distinctByType = 1
+
 // shapes are the questions about a bucket.
 func shapes(b *bucket) []shape {
 	events := []column{{"stream_id", exact}, {"sequence_number", exact}, {"payload", exact}}

@@ -59,7 +59,7 @@ func (b *bench) sendSingly(ctx context.Context, events [][]byte) (rate float64, 
 	if err := createInstance(ctx, s.address, "log"); err != nil {
 		return 0, nil, err
 	}
-	requests := make([][]byte, len(events))
+	requests := make([]request, len(events))
 	for i, e := range events {
 		requests[i] = post(s.address, appendPath, "application/json", e)
 	}

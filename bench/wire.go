@@ -25,16 +25,20 @@ func dial(address string) (*wire, error) {
 	return &wire{conn, bufio.NewReaderSize(conn, 4<<10)}, nil
 }
 
+// request is the head and the body of a request, which is shared.
+type request [2][]byte
+
 // post prepares a request.
-func post(address, path, media string, body []byte) []byte {
+func post(address, path, media string, body []byte) request {
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", path, address, media, len(body))
-	return append([]byte(head), body...)
+	return request{[]byte(head), body}
 }
 
 // send sends a prepared request and waits for its answer, which must be a
 // success.
-func (w *wire) send(request []byte) error {
-	if _, err := w.Write(request); err != nil {
+func (w *wire) send(r request) error {
+	parts := net.Buffers(r[:])
+	if _, err := parts.WriteTo(w.Conn); err != nil {
 		return err
 	}
 	status, err := w.in.ReadSlice('\n')
