@@ -51,7 +51,7 @@ func (s *Service) CreateInstance(ctx context.Context, spec catalog.Instance) (ca
 			return catalog.Instance{}, err
 		}
 	}
-	if err := cmp.Or(notOwn(id), Allow(ctx, CanAdmin, id)); err != nil {
+	if err := cmp.Or(notOwn(id), Allow(ctx, CanAdmin, id), mayName(ctx, spec.Name)); err != nil {
 		return catalog.Instance{}, err
 	}
 	made, err := s.Log.CreateInstance(ctx, spec)
@@ -67,13 +67,27 @@ func (s *Service) CreateInstance(ctx context.Context, spec catalog.Instance) (ca
 // UpdateInstance changes settings and records that.
 func (s *Service) UpdateInstance(ctx context.Context, ref string, u commitlog.Update) (catalog.Instance, error) {
 	inst, err := s.Instance(ctx, ref, CanAdmin)
-	if err = cmp.Or(err, notOwn(inst.ID)); err != nil {
+	if err = cmp.Or(err, notOwn(inst.ID)); err == nil && u.Name != nil {
+		err = mayName(ctx, *u.Name)
+	}
+	if err != nil {
 		return inst, err
 	}
 	if inst, err = s.Log.UpdateInstance(ctx, inst.ID, u); err != nil {
 		return inst, err
 	}
 	return inst, s.archive(ctx, "update", inst)
+}
+
+// mayName returns an error unless the caller may give an instance a name. Names are
+// as good as ids where an instance is asked for, so one that could be an id is for
+// those who have the right to admin an instance with that id: else a tenant could
+// take in what is meant for another's instance that is yet to be made.
+func mayName(ctx context.Context, name string) error {
+	if catalog.CheckID(name) != nil && !strings.HasPrefix(name, "_") {
+		return nil
+	}
+	return cmp.Or(notOwn(name), Allow(ctx, CanAdmin, name))
 }
 
 // DeleteInstance drops an instance with all its events and records that.
