@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Fuzzes every target for the time given (10s by default) and keeps of the inputs
-# that reach code which none before did the 16 smallest in the package's
-# testdata/fuzz, where go test runs them as a part of every target.
+# Fuzzes every target of some packages (all by default) for the time given, and keeps
+# of the inputs that reach code which none before did the 16 smallest in the
+# package's testdata/fuzz, where go test runs them as a part of every target.
+#
+#   scripts/corpus.sh [TIME [PACKAGE ...]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 time=${1:-10s}
+packages=("${@:2}")
 most=16
 cache=$(mktemp -d)
 trap 'rm -rf "$cache"' EXIT
 
-go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}' ./... |
+go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}' "${packages[@]:-./...}" |
 	while read -r package dir; do
 		targets=$(cat "$dir"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p')
 		[[ -n $targets ]] || continue
