@@ -1,7 +1,6 @@
 package compactor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -12,10 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/firnlog/firn/internal/bubble"
 	"github.com/firnlog/firn/layout/catalog"
@@ -146,7 +141,7 @@ func TestRetentionOnMinIO(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		upload(t, server, "events/"+key, body, age)
+		server.PutAged("bucket", "events/"+key, body, age)
 	}
 	s, err := store.Open(t.Context(), url)
 	if err != nil {
@@ -210,19 +205,4 @@ func agesOf(t testing.TB, s store.Store) map[string]time.Duration {
 		}
 	}
 	return ages
-}
-
-// upload stores an object of some age in MinIO, which takes a time from the service
-// that it believes to replicate from.
-func upload(t testing.TB, server *storetest.S3Server, key string, body []byte, age time.Duration) {
-	t.Helper()
-	at := time.Now().Add(-age).UTC().Format(time.RFC3339Nano)
-	_, err := server.Client().PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: &key, Body: bytes.NewReader(body)},
-		func(o *s3.Options) {
-			o.APIOptions = append(o.APIOptions, smithyhttp.AddHeaderValue("X-Minio-Source-Mtime", at),
-				smithyhttp.AddHeaderValue("X-Minio-Source-Replication-Request", "true"))
-		})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -88,8 +88,14 @@ type world struct {
 
 func newWorld(t *testing.T, schedule time.Duration) *world {
 	t.Helper()
+	return newWorldOn(t, storetest.StartS3(t).URL("firn/events"), schedule)
+}
+
+// newWorldOn is newWorld over a given bucket.
+func newWorldOn(t *testing.T, bucket string, schedule time.Duration) *world {
+	t.Helper()
 	programs := build(t)
-	w := &world{t: t, bucket: storetest.StartS3(t).URL("firn/events")}
+	w := &world{t: t, bucket: bucket}
 	s, err := store.Open(t.Context(), w.bucket)
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // The S3 servers of the tests, as `make tools` installs them.
@@ -206,6 +207,20 @@ func (s *S3Server) makeBucket(bucket string) {
 
 // Client returns a plain client of the server, for what a store does not do.
 func (s *S3Server) Client() *s3.Client { return newClient(s.Endpoint) }
+
+// PutAged stores an object of some age in MinIO, which takes a time from the
+// service that it believes to replicate from.
+func (s *S3Server) PutAged(bucket, key string, body []byte, age time.Duration) {
+	s.t.Helper()
+	at := time.Now().Add(-age).UTC().Format(time.RFC3339Nano)
+	_, err := s.Client().PutObject(s.t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(body)}, func(o *s3.Options) {
+		o.APIOptions = append(o.APIOptions, smithyhttp.AddHeaderValue("X-Minio-Source-Mtime", at),
+			smithyhttp.AddHeaderValue("X-Minio-Source-Replication-Request", "true"))
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
 
 func newClient(endpoint string) *s3.Client {
 	return s3.New(s3.Options{
