@@ -115,25 +115,111 @@ func (s *splitter) bind(c *condition) {
 // empty reports whether there is nothing to be tested.
 func (r *residue) empty() bool { return len(r.conditions) == 0 }
 
-// refine keeps the rows that pass, in place. It loads what it needs.
+// refine keeps the rows that pass, in place. It loads what it needs: documents only
+// for the rows that conditions on columns leave.
 func (r *residue) refine(c *chunk, rows []int32) ([]int32, error) {
 	if r.empty() || len(rows) == 0 {
 		return rows, nil
 	}
-	reader, err := r.fields.open(c)
-	if err != nil {
+	cols, paths := r.fields.sources(c.unit)
+	if err := c.load(cols&^documentColumns, paths...); err != nil {
 		return nil, err
 	}
+	reader := r.fields.reader(c)
 	var left []condition
+	var err error
 	for _, cond := range r.conditions {
-		if cond.parts == nil && reader.vectors[cond.slot] != nil {
-			// Each string of a dictionary is tested only once.
-			rows = cond.leaf.test.refine(reader.vectors[cond.slot], rows)
-		} else {
+		if !cond.columnar(reader, true) {
 			left = append(left, cond)
+		} else if rows, err = r.passing(reader, cond, rows); err != nil {
+			return nil, err
 		}
 	}
-	return r.refineRows(reader, left, rows)
+	if len(left) == 0 || len(rows) == 0 {
+		return rows, nil
+	}
+	c.left = slices.Clone(rows)
+	if err := c.load(cols & documentColumns); err != nil {
+		return nil, err
+	}
+	for _, cond := range left {
+		if rows, err = r.passing(reader, cond, rows); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// columnar reports whether all fields that the condition reads, or any of them,
+// are read from columns.
+func (c *condition) columnar(reader *rowReader, all bool) bool {
+	if c.parts == nil {
+		return reader.vectors[c.slot] != nil
+	}
+	for i := range c.parts {
+		if c.parts[i].columnar(reader, all) != all {
+			return !all
+		}
+	}
+	return all
+}
+
+// passing keeps the rows of which a condition holds, in place. Each string of a
+// dictionary is tested only once; parts that columns tell nothing of are tested
+// together, so that each document is walked once.
+func (r *residue) passing(reader *rowReader, c condition, rows []int32) ([]int32, error) {
+	if len(rows) == 0 {
+		return rows, nil
+	}
+	if !c.columnar(reader, false) {
+		return r.refineRows(reader, []condition{c}, rows)
+	}
+	switch c.op {
+	case And:
+		return r.passingAll(reader, c.parts, rows)
+	case Or:
+		return r.passingAny(reader, c.parts, rows)
+	case Not:
+		held, err := r.passing(reader, c.parts[0], slices.Clone(rows))
+		return without(rows, held), err
+	}
+	return c.leaf.test.refine(reader.vectors[c.slot], rows), nil
+}
+
+func (r *residue) passingAll(reader *rowReader, parts []condition, rows []int32) (out []int32, err error) {
+	for _, part := range parts {
+		if rows, err = r.passing(reader, part, rows); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// passingAny tests of each part only the rows that no part before held of.
+func (r *residue) passingAny(reader *rowReader, parts []condition, rows []int32) ([]int32, error) {
+	failed := slices.Clone(rows)
+	for _, part := range parts {
+		held, err := r.passing(reader, part, slices.Clone(failed))
+		if err != nil {
+			return nil, err
+		}
+		failed = without(failed, held)
+	}
+	return without(rows, failed), nil
+}
+
+// without removes rows from others, in place; both are in ascending order.
+func without(rows, others []int32) []int32 {
+	out := rows[:0]
+	for _, row := range rows {
+		for len(others) > 0 && others[0] < row {
+			others = others[1:]
+		}
+		if len(others) == 0 || others[0] != row {
+			out = append(out, row)
+		}
+	}
+	return out
 }
 
 // refineRows tests row by row.

@@ -52,7 +52,7 @@ func boundsOf(s *segment.Stats, k kind) (lo, hi Value, ok bool) {
 // narrow leaves of a data file's row group the pages that may hold a match, by
 // the page indexes, which are in memory with the file's end, and then by bloom
 // filters. It returns false if nothing is left.
-func (u *unit) narrow(cheap, deep []predicate, stats *counters) (bool, error) {
+func (u *unit) narrow(cheap, deep []predicate, rest *residue, stats *counters) (bool, error) {
 	if !u.file {
 		return true, nil
 	}
@@ -66,6 +66,15 @@ func (u *unit) narrow(cheap, deep []predicate, stats *counters) (bool, error) {
 			if pages != nil {
 				rows = rows.Intersect(passing(&preds[i].test, pages, k, stats))
 			}
+		}
+	}
+	for i := range rest.conditions {
+		some, err := rest.conditions[i].pages(u, stats)
+		if err != nil {
+			return false, err
+		}
+		if some != nil {
+			rows = rows.Intersect(some)
 		}
 	}
 	switch n := rows.Count(); {

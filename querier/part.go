@@ -22,7 +22,7 @@ func (r *run) scanUnit(ctx context.Context, u *unit) (*part, error) {
 	}
 	e := groupExtent{u.group, u.shard}
 	rest, ok := prune(e, r.columns)
-	if !ok || !u.possible(r.deep) {
+	if !ok || !u.possible(r.deep) || !r.rest.possibleIn(u) {
 		return &part{}, nil
 	}
 	wanted := r.top != nil && !r.top.excludes(e)
@@ -39,7 +39,7 @@ func (r *run) scanUnit(ctx context.Context, u *unit) (*part, error) {
 		r.stats.rowsCounted.Add(int64(u.rows()))
 		return &part{int64(u.rows()), nil, t}, t.count("", int64(u.rows()))
 	}
-	if ok, err := u.narrow(rest, r.deep, &r.stats); !ok || err != nil {
+	if ok, err := u.narrow(rest, r.deep, r.rest, &r.stats); !ok || err != nil {
 		return &part{}, err
 	}
 	return r.scanRows(ctx, u, rest, wanted)

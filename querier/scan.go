@@ -130,7 +130,7 @@ func (r *run) visible() []predicate {
 func (r *run) fileSource(ctx context.Context, f snapshot.File) (*source, error) {
 	e := fileExtent{f}
 	rest, ok := prune(e, r.columns)
-	if !ok || !mayHold(f.Types, rest) {
+	if !ok || !mayHold(f.Types, rest) || !r.rest.possible(e) {
 		return nil, nil
 	}
 	mask, err := r.view.FileMask(ctx, f)

@@ -149,10 +149,10 @@ func (r *run) matching(ctx context.Context, u *unit) (*chunk, error) {
 		return nil, err
 	}
 	rest, ok := prune(groupExtent{u.group, u.shard}, r.columns)
-	if !ok || !u.possible(r.deep) {
+	if !ok || !u.possible(r.deep) || !r.rest.possibleIn(u) {
 		return none, nil
 	}
-	if ok, err := u.narrow(rest, r.deep, &r.stats); !ok || err != nil {
+	if ok, err := u.narrow(rest, r.deep, r.rest, &r.stats); !ok || err != nil {
 		return none, err
 	}
 	r.stats.groupsRead.Add(1)

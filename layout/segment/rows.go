@@ -1,5 +1,7 @@
 package segment
 
+import "slices"
+
 // Range is the rows From … To-1 of a row group.
 type Range struct{ From, To int }
 
@@ -28,6 +30,17 @@ func (r Rows) Add(s Range) Rows {
 		return r
 	}
 	return append(r, s)
+}
+
+// Union returns the rows that are in any of both sets.
+func (r Rows) Union(o Rows) Rows {
+	all := append(slices.Clone(r), o...)
+	slices.SortFunc(all, func(a, b Range) int { return a.From - b.From })
+	var out Rows
+	for _, s := range all {
+		out = out.Add(s)
+	}
+	return out
 }
 
 // Intersect returns the rows that are in both sets.
