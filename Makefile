@@ -22,6 +22,7 @@ test: tools check lint-infra
 full:
 	$(GO) test ./querier ./localstack/cloud ./internal/contention
 	$(GO) test ./compactor ./functions/vamp -run '^TestAMonth|^TestMemory|^TestLargePage'
+	$(GO) test ./functions -run '^TestBombs'
 
 fuzzed:
 	scripts/fuzz.sh 2s

@@ -134,6 +134,8 @@ func (r *receiver) nats(name string) (NATSReceiver, error) {
 	}
 	n.URL = scheme + "://" + net.JoinHostPort(host, cmp.Or(string(r.Port), "4222"))
 	switch {
+	case strings.Contains(host, "@"): // the address is shown where the connection fails
+		return n, fmt.Errorf("user and password are settings of their own, and do not stand in the address")
 	case n.Subject == "" && n.Stream == "":
 		return n, fmt.Errorf("it needs a subject, such as fritz.events.>, or a stream")
 	case n.Stream == "" && n.Consumer != "":

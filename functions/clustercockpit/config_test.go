@@ -72,6 +72,7 @@ func TestBadConfigurationSaysWhat(t *testing.T) {
 	f(`{"receivers":{"a":{"type":"http","port":"http"}}}`, "is no port")
 	f(`{"receivers":{"a":{"type":"nats"}}}`, "needs a subject")
 	f(`{"receivers":{"a":{"type":"nats","subject":"x","consumer":"c"}}}`, "needs a stream")
+	f(`{"receivers":{"a":{"type":"nats","subject":"x","address":"nats://u:p@nats.example"}}}`, "do not stand in the address")
 	f(`{"receivers":{"a":{"type":"eecpt"}}}`, "metrics")
 	f(`{"receivers":{"a":{"type":"mqtt"}}}`, "unknown receiver type")
 	f(`{"receivers":{"a":{"type":"nats","subject":"x","process_messages":{"drop_messages":["a"]}}}}`, "drop_messages is not to be had")
