@@ -10,7 +10,7 @@ set -euo pipefail
 fuzz_package() {
 	local time=$1 log=$2 package=$3 dir=$4 target try
 	for target in $(cat "$dir"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do
-		for try in 1 2 3 4 5; do
+		for _ in 1 2 3 4 5; do
 			if go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" </dev/null >"$log" 2>&1; then
 				echo "$package $target: $(grep -o 'execs: [0-9]*' "$log" | tail -n 1)"
 				continue 2

@@ -9,7 +9,7 @@
 # this code, and 4 where nothing was checked. What is found in the standard library
 # is told loudly and is no failure of this tree: build with a newer Go.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 db=${GOVULNDB:-https://vuln.go.dev}
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/firn"
