@@ -8,7 +8,7 @@ set -euo pipefail
 # its time the fuzzer sometimes reports its own deadline as a failure, without an
 # input that fails: then again.
 fuzz_package() {
-	local time=$1 log=$2 package=$3 dir=$4 target try
+	local time=$1 log=$2 package=$3 dir=$4 target
 	for target in $(cat "$dir"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do
 		for _ in 1 2 3 4 5; do
 			if go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" </dev/null >"$log" 2>&1; then
