@@ -20,8 +20,12 @@ import (
 	"github.com/firnlog/firn/querier"
 )
 
-// arrival is the clock of most tests.
+// arrival is the clock of most tests. That of the log is the real one, so that a
+// retention must be long for events of then to be shown.
 var arrival = time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+
+// century is a retention in days.
+const century = 36_500
 
 // bench is an event store over a bucket in memory, with its door behind a real
 // listener.

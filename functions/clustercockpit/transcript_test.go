@@ -24,7 +24,7 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := newBench(t, Config{RetentionDays: 2})
+			b := newBench(t, Config{RetentionDays: century})
 			for i := 0; i+1 < len(archive.Files); i += 2 {
 				b.play(string(archive.Files[i].Data), string(archive.Files[i+1].Data))
 			}
