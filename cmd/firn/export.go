@@ -1,16 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/firnlog/firn/functions/client"
 	"github.com/firnlog/firn/layout/fault"
-	"github.com/firnlog/firn/querier"
 )
 
 type exportCmd struct {
@@ -21,12 +22,19 @@ type exportCmd struct {
 	Where    []string `sep:"none" placeholder:"'FIELD OP VALUE'" help:"A condition, as firn query takes it; all must hold when it is repeated."`
 	Format   string   `placeholder:"FORMAT" help:"ndjson, csv or parquet; by default as the file's name says, else ndjson."`
 	Out      string   `placeholder:"FILE" help:"File to write, by default standard output. NDJSON and CSV are compressed when its name ends in .gz or .zst."`
+
+	Memory int `kong:"-"` // bytes that are held while sorting, 0 for exportMemory
 }
 
 // Help implements [kong.HelpProvider].
 func (exportCmd) Help() string {
-	return `All events are as they stand at one moment, those of each stream in order. A file
-has another name until it is complete.
+	return `All events are as they stand at one moment, in the order of ingested_at, then of
+streams, those of each stream in their order. They are read once and sorted: what
+does not fit in 64 MB of memory goes through a temporary file beside --out, or in
+$TMPDIR for standard output. A file has another name until it is complete, and an
+export that breaks off or is interrupted leaves nothing. A server answers for 15
+minutes at most, a function with 4.4 MB, at QueryUrl with 200 MB: what is larger
+is exported in parts, by --from and --to, or with --bucket, which has no bound.
 
     firn export my-log --out my-log.ndjson.zst
     firn export my-log --from 2026-11-01 --to 2026-12-01 --out november.parquet
@@ -54,14 +62,14 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	r := &exportRun{app: a, client: cl, query: query, bar: &progress{}}
+	r := &exportRun{app: a, client: cl, query: query, bar: &progress{}, sorter: newSorter(cmp.Or(c.Memory, exportMemory), spillBeside(c.Out))}
+	defer r.sorter.close()
 	began := time.Now()
 	err = writeOut(c.Out, a.stdout, func(w io.Writer) error {
-		r.out = newEventWriter(format, w)
-		if err := r.pages(ctx); err != nil {
+		if err := r.read(ctx); err != nil {
 			return err
 		}
-		return r.out.close()
+		return r.write(ctx, newEventWriter(format, w))
 	})
 	r.bar.finish()
 	if err != nil {
@@ -70,10 +78,9 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	return c.summary(a, r.events, time.Since(began))
 }
 
-// query is the query whose pages are exported.
+// query is the query whose events are exported.
 func (c *exportCmd) query() (query, error) {
-	limit := querier.MaxLimit
-	q := dsl{From: from{c.Instance, c.Stream}, Limit: &limit}
+	q := dsl{From: from{c.Instance, c.Stream}}
 	for _, bound := range []struct{ operator, value string }{{"gte", c.From}, {"lt", c.To}} {
 		if bound.value != "" {
 			q.Where = append(q.Where, condition{"timestamp", bound.operator, quotedJSON(bound.value)})
@@ -123,57 +130,66 @@ type exportRun struct {
 	app    *app
 	client *client.Client
 	query  query
-	out    eventWriter
+	sorter *sorter
 	bar    *progress
-	events int64 // written by now
+	events int64 // read by now
 }
 
-// pages writes all pages of the query, all of which are of one point of the log.
-func (r *exportRun) pages(ctx context.Context) error {
-	for {
-		res, err := r.page(ctx)
-		if err != nil {
-			return err
-		}
-		if r.events == 0 && res.Total != nil {
-			r.bar = newCounter(r.app.stderr, *res.Total)
-		}
-		for _, text := range res.Events {
-			var e record
-			if err := json.Unmarshal(text, &e); err != nil {
-				return fault.New(fault.Internal, "an event of the answer cannot be read: %w", err)
-			}
-			if err := r.out.write(&e); err != nil {
-				return err
-			}
-		}
-		r.events += int64(len(res.Events))
-		r.bar.set(r.events)
-		if res.Cursor == "" {
-			return nil
-		}
-		r.query.set("cursor", res.Cursor)
+// read reads all events of one point of the log into the sorter.
+func (r *exportRun) read(ctx context.Context) error {
+	err := r.count(ctx)
+	if err == nil {
+		err = r.client.Records(ctx, r.query.encode(), r.take)
 	}
+	switch {
+	case ctx.Err() != nil:
+		return errInterrupted
+	case fault.Is(err, fault.Unavailable) && r.events > 0:
+		return &advisedError{err, "nothing was exported"}
+	case fault.Is(err, fault.Limit):
+		return &advisedError{err, "an answer of the server is bounded: export parts by --from and --to, or straight from the bucket with --bucket"}
+	}
+	return err
 }
 
-// page asks for a page, again where that may help: an export of many pages
-// should not end with one refusal.
-func (r *exportRun) page(ctx context.Context) (*client.Result, error) {
-	delay := firstDelay
-	for try := 1; ; try++ {
-		res, err := r.client.Query(ctx, r.query.encode())
-		if err == nil || ctx.Err() != nil || r.events == 0 || try == sendTries || !again(err) {
-			return res, err
-		}
-		r.bar.clear()
-		r.app.note("%v; trying again in %v", err, delay)
-		select {
-		case <-ctx.Done():
-			return nil, errInterrupted
-		case <-time.After(delay):
-		}
-		delay *= 2
+func (r *exportRun) take(text []byte) error {
+	var e record
+	if err := e.readJSON(text); err != nil {
+		return err
 	}
+	r.events++
+	r.bar.set(r.events)
+	return r.sorter.add(&e)
+}
+
+// count asks how many events there are, where someone sees the bar.
+func (r *exportRun) count(ctx context.Context) error {
+	if terminal(r.app.stderr) == 0 {
+		return nil
+	}
+	q := maps.Clone(r.query)
+	q.set("limit", 1)
+	res, err := r.client.Query(ctx, q.encode())
+	if err == nil && res.Total != nil {
+		r.bar = newCounter(r.app.stderr, *res.Total)
+		r.bar.describe("reading")
+	}
+	return err
+}
+
+// write writes all events in order.
+func (r *exportRun) write(ctx context.Context, out eventWriter) error {
+	r.bar.restart("writing")
+	var written int64
+	err := r.sorter.each(ctx, func(e *record) error {
+		written++
+		r.bar.set(written)
+		return out.write(e)
+	})
+	if err != nil {
+		return err
+	}
+	return out.close()
 }
 
 // newCounter returns a bar for so many events.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/firnlog/firn/layout/fault"
@@ -23,6 +24,14 @@ type record struct {
 
 	Sequence int64  `json:"sequence_number"` // 0 on the way in: Firn gives these two
 	Ingested string `json:"ingested_at"`
+}
+
+// readJSON reads an event as Firn shows it. Documents are kept byte for byte.
+func (r *record) readJSON(text []byte) error {
+	if err := jsonv2.Unmarshal(text, r, jsontext.AllowDuplicateNames(true)); err != nil {
+		return fault.New(fault.Internal, "an event of the answer cannot be read: %w", err)
+	}
+	return nil
 }
 
 // appendLine appends the record as a line of NDJSON. Documents stay as they are

@@ -39,3 +39,11 @@ func (p *progress) finish() {
 		_ = p.bar.Finish()
 	}
 }
+
+// restart begins the same again, about something else.
+func (p *progress) restart(what string) {
+	if p.bar != nil {
+		p.bar.Reset()
+		p.bar.Describe(what)
+	}
+}

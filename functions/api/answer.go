@@ -22,10 +22,24 @@ type answer struct {
 
 // respond writes the envelope. That the client may be gone is no concern.
 func (a API) respond(w http.ResponseWriter, r *http.Request, operation string, ans answer, err error) {
-	status, id := ans.status, front.RequestID(w)
+	status := ans.status
 	if status == 0 {
 		status = front.Status(err)
 	}
+	b := a.envelope(w, r, operation, ans, err)
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
+}
+
+// envelope returns what respond writes, with a line feed at its end.
+func (a API) envelope(w http.ResponseWriter, r *http.Request, operation string, ans answer, err error) []byte {
 	b := make([]byte, 0, len(ans.data)+len(ans.details)+512)
 	b = appendText(append(b, `{"type":`...), operation)
 	if err == nil {
@@ -42,18 +56,8 @@ func (a API) respond(w http.ResponseWriter, r *http.Request, operation string, a
 		b = append(append(b, `,"details":`...), ans.details...)
 	}
 	b = appendText(append(b, `,"timestamp":`...), a.Now().UTC().Format("2006-01-02T15:04:05.000Z"))
-	b = appendText(append(b, `,"requestId":`...), id)
-	b = append(b, "}\n"...)
-
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", "1")
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(b)
+	b = appendText(append(b, `,"requestId":`...), front.RequestID(w))
+	return append(b, "}\n"...)
 }
 
 // appendText appends s as a JSON string; bytes that are not UTF-8 are replaced.

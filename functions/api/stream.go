@@ -17,6 +17,7 @@ var formats = map[string]func(io.Writer) querier.BatchWriter{
 	"application/x-ndjson":                querier.NewNDJSON,
 	"text/csv":                            querier.NewCSV,
 	"application/vnd.apache.arrow.stream": querier.NewArrow,
+	typeSequence:                          newSequence,
 }
 
 // queryOrStream answers a query in the envelope, or in the format of a stream
@@ -51,19 +52,22 @@ func streamed(r *http.Request) string {
 // streamQuery answers a query by a stream: of as many events as its limit says,
 // or with the parameter all=true of all. An error before the first byte is
 // answered as ever; later the connection is cut, so that nobody takes a part for
-// the whole.
+// the whole. A sequence ends with the envelope, which tells of the error too.
 func (a API) streamQuery(w http.ResponseWriter, r *http.Request, format string) {
 	out := &streamWriter{ResponseController: http.NewResponseController(w), w: w, format: format}
+	to := formats[format](out)
 	q, all, err := a.streamParams(w, r)
 	if err == nil {
 		most := int64(q.Limit)
 		if all {
 			most = -1
 		}
-		to := formats[format](out)
 		if err = a.Stream(r.Context(), q, most, to.Write); err == nil {
 			err = to.Close()
 		}
+	}
+	if s, ok := to.(*sequence); ok && (err == nil || out.begun) {
+		err = errors.Join(err, s.end(a.envelope(w, r, "eventLog.queryEvents", answer{data: s.data()}, err)))
 	}
 	switch {
 	case err == nil && !out.begun:
@@ -71,6 +75,7 @@ func (a API) streamQuery(w http.ResponseWriter, r *http.Request, format string) 
 	case err != nil && !out.begun:
 		a.respond(w, r, "eventLog.queryEvents", answer{}, err)
 	case err != nil:
+		_ = out.Flush() // what was said of the error; the client may be gone
 		panic(http.ErrAbortHandler)
 	}
 }
