@@ -50,6 +50,10 @@ func (t *table) addVector(value int, v *vector, c *chunk, rows, groups []int32) 
 			addInts(v, rows, groups, func(g int32) *sum { return &s.list[g].sum })
 			return nil
 		}
+	case *sketches:
+		if v.ints != nil && v.kind == whole {
+			return t.grew(addSketches(s, v, rows, groups))
+		}
 	case *distincts:
 		if v.codes != nil && t.groups.len()*v.dict.Len() <= maxSeen {
 			return t.grew(s.addCodes(v, rows, groups))
@@ -115,13 +119,16 @@ func addInts(v *vector, rows, groups []int32, of func(group int32) *sum) {
 // noted, a bit for each.
 const maxSeen = 1 << 26
 
-// addCodes adds texts of a dictionary to a column that has none yet. It looks at
-// each text, and shows it each group, only once.
+// addCodes adds texts of a dictionary to a column that has none yet and gets no
+// others. It looks at each text, and shows it each group, only once. A text that
+// the dictionary has twice, which other writers' may, is twice there until it is
+// merged.
 func (d *distincts) addCodes(v *vector, rows, groups []int32) (grown int) {
 	size := v.dict.Len()
 	seen := make([]uint64, (len(d.groups)*size+63)/64)
 	numbers := make([]int32, size) // of the texts, and 1
-	twice := false                 // a dictionary has a text twice, which other writers' may
+	d.values.values = make([]Value, 0, min(size, len(rows)))
+	d.values.hashes = make([]uint64, 0, min(size, len(rows)))
 	for i, row := range rows {
 		at := v.index(row)
 		if v.nulls != nil && v.nulls.IsNull(at) {
@@ -135,17 +142,10 @@ func (d *distincts) addCodes(v *vector, rows, groups []int32) (grown int) {
 		seen[bit/64] |= 1 << (bit % 64)
 		if numbers[code] == 0 {
 			x := [1]Value{Text(v.dict.Value(int(code)))}
-			number, n := d.number(hashOf(x[:]), x[:], false)
-			numbers[code] = number + 1
-			grown += n
-			twice = twice || n == 0
+			numbers[code] = d.values.append(hashOf(x[:]), x[:]) + 1
+			grown += valueSize + len(x[0].s)
 		}
-		g := &d.groups[groups[i]]
-		if !twice {
-			g.note(uint32(numbers[code] - 1))
-		} else if !g.add(uint32(numbers[code] - 1)) {
-			continue
-		}
+		d.groups[groups[i]].note(uint32(numbers[code] - 1))
 		grown += memberSize
 	}
 	return grown

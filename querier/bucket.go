@@ -71,8 +71,9 @@ func (b Bucket) location() (*time.Location, error) {
 // leaves times as they are.
 type grid struct {
 	Bucket
-	loc        *time.Location
-	start, end int64 // a stretch of times of which start is the bucket
+	loc      *time.Location
+	bucket   int64 // of the times from … to, the last one left out
+	from, to int64
 }
 
 func newGrid(b Bucket) grid {
@@ -89,50 +90,66 @@ func (g *grid) value(v Value) Value {
 	if g.N == 0 {
 		return v
 	}
-	if v.n < g.start || v.n >= g.end {
-		first := g.floor(event.Micros(v.n).Time().In(g.loc))
-		g.start, g.end = first.UnixMicro(), v.n+1
+	if v.n < g.from || v.n >= g.to {
+		g.move(event.Micros(v.n).Time().In(g.loc))
 	}
-	return Value{kind: moment, n: g.start}
+	return Value{kind: moment, n: g.bucket}
 }
 
-// floor returns the beginning of the bucket that t lies in.
-func (g *grid) floor(t time.Time) time.Time {
+// move finds the bucket of t, and around t the times that lie in it as well: as
+// long as the zone's clock is not set, those of which it shows the same bucket.
+func (g *grid) move(t time.Time) {
+	shown := wall(t)
+	lo, hi := g.shown(shown)
+	from, to := t.Add(lo.Sub(shown)), t.Add(hi.Sub(shown))
+	first := from
+	if g.byCalendar() {
+		first = firstOf(lo, g.loc)
+	}
+	set, next := t.ZoneBounds()
+	if from.Before(set) {
+		from = set
+	}
+	if !next.IsZero() && next.Before(to) {
+		to = next
+	}
+	g.bucket, g.from, g.to = first.UnixMicro(), from.UnixMicro(), to.UnixMicro()
+}
+
+// byCalendar reports whether buckets begin at a time that the clock shows first. Of
+// those of an hour and less, an hour that the clock shows twice has twice as many.
+func (b Bucket) byCalendar() bool {
+	return b.Unit != 's' && b.Unit != 'm' && (b.Unit != 'h' || b.N > 1)
+}
+
+// shown returns what a clock that shows t, given as a time in UTC, shows when the
+// bucket of t begins, and when the next one does.
+func (b Bucket) shown(t time.Time) (lo, hi time.Time) {
 	y, m, d := t.Date()
-	h, n := t.Hour(), g.N
-	switch g.Unit {
-	case 's', 'm':
-		return floorSeconds(t, n*map[byte]int{'s': 1, 'm': 60}[g.Unit])
+	at := func(m time.Month, d, h int) time.Time { return time.Date(y, m, d, h, 0, 0, 0, time.UTC) }
+	switch b.Unit {
 	case 'h':
-		if n == 1 {
-			return floorSeconds(t, 3600)
-		}
-		return firstOf(y, m, d, h-h%n, g.loc)
+		h := t.Hour() - t.Hour()%b.N
+		return at(m, d, h), at(m, d, h+b.N)
+	case 'd':
+		return at(m, d, 0), at(m, d+1, 0)
 	case 'w':
 		d -= (int(t.Weekday()) + 6) % 7
+		return at(m, d, 0), at(m, d+7, 0)
 	case 'M':
-		m, d = m-time.Month((int(m)-1)%n), 1
+		m -= (m - 1) % time.Month(b.N)
+		return at(m, 1, 0), at(m+time.Month(b.N), 1, 0)
 	}
-	return firstOf(y, m, d, 0, g.loc)
+	length := time.Duration(b.N) * map[byte]time.Duration{'s': time.Second, 'm': time.Minute}[b.Unit]
+	lo = t.Truncate(length)
+	return lo, lo.Add(length)
 }
 
-// floorSeconds rounds down to a multiple of n seconds, at most an hour, on the
-// zone's clock. An hour that the clock shows twice is two hours.
-func floorSeconds(t time.Time, n int) time.Time {
-	_, offset := t.Zone()
-	local := t.Unix() + int64(offset)
-	over := local % int64(n)
-	if over < 0 {
-		over += int64(n)
-	}
-	return time.Unix(t.Unix()-over, 0).In(t.Location())
-}
-
-// firstOf returns the first moment at which a zone's clock shows a time, or has
-// passed it where it is skipped.
-func firstOf(y int, m time.Month, d, h int, loc *time.Location) time.Time {
-	t := time.Date(y, m, d, h, 0, 0, 0, loc)
-	wanted := time.Date(y, m, d, h, 0, 0, 0, time.UTC)
+// firstOf returns the first moment at which a zone's clock shows a time, given as
+// one in UTC, or has passed it where it is skipped.
+func firstOf(wanted time.Time, loc *time.Location) time.Time {
+	y, m, d := wanted.Date()
+	t := time.Date(y, m, d, wanted.Hour(), 0, 0, 0, loc)
 	start, end := t.ZoneBounds()
 	switch shown := wall(t); {
 	case shown.Before(wanted):

@@ -1,6 +1,7 @@
 package querier
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -49,6 +50,36 @@ func TestBuckets(t *testing.T) {
 		{"2d", ""}, {"1h", "Berlin"}, {"1h", "Local"}, {"1h", "../etc/passwd"}} {
 		if b, err := ParseBucket(c.length, c.zone); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%q %q gives %v, %v", c.length, c.zone, b, err)
+		}
+	}
+}
+
+// TestBucketsInAnyOrder finds the buckets of times around changes of clocks, which do
+// not depend on those that were looked at before.
+func TestBucketsInAnyOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct{ zone, change string }{
+		{"Europe/Berlin", "2026-10-25T01:00:00Z"}, {"Europe/Berlin", "2026-03-29T01:00:00Z"},
+		{"America/Havana", "2026-03-08T05:00:00Z"}, {"America/St_Johns", "2010-11-07T02:31:00Z"}, // a minute past midnight
+		{"Australia/Lord_Howe", "2026-10-03T15:30:00Z"}, {"Pacific/Apia", "2011-12-30T10:00:00Z"}, // a day is left out
+	} {
+		change, err := event.ParseTime(c.change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, length := range []string{"20s", "15m", "1h", "2h", "12h", "1d", "1w", "1M"} {
+			b, err := ParseBucket(length, c.zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := newGrid(b)
+			for range 500 {
+				at := timeValue(change + event.Micros((rng.Int64N(400)-200)*7*60*1e6>>rng.IntN(8)))
+				fresh := newGrid(b)
+				if got, want := g.value(at), fresh.value(at); got.n != want.n || got.n > at.n {
+					t.Fatalf("%s %s of %v is %v, want %v", length, c.zone, at, got, want)
+				}
+			}
 		}
 	}
 }

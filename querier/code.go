@@ -30,6 +30,7 @@ func (t *table) assign(c *chunk, rows []int32) ([]int32, error) {
 	}
 	groups := joined(coders, len(rows))
 	known := newNumbering(all)
+	t.reserve(min(all, len(rows)))
 	for i, code := range groups {
 		g, ok := known.get(code)
 		if !ok {

@@ -12,6 +12,8 @@ import (
 type column interface {
 	// grow makes states without values, so that there are n.
 	grow(n int)
+	// reserve makes room for n more.
+	reserve(n int)
 	// add takes in the value of an event and returns by how many bytes the
 	// states grew; see [state].
 	add(group int32, v *Value, at origin) int
@@ -86,6 +88,8 @@ func (s *states[S, P]) grow(n int) {
 		s.list = append(s.list, s.fresh)
 	}
 }
+
+func (s *states[S, P]) reserve(n int) { s.list = slices.Grow(s.list, n) }
 
 func (s *states[S, P]) add(group int32, v *Value, at origin) int {
 	return P(&s.list[group]).add(v, at)

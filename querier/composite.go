@@ -53,6 +53,9 @@ func (s *splitter) compile(p *Predicate, at string) (condition, error) {
 	c := condition{op: p.Operator}
 	if !p.composite() {
 		leaf, err := p.compile(at, s.now)
+		if err == nil && leaf.test.op == StartsWith && !leaf.test.fold {
+			return prefixed(leaf), nil
+		}
 		c.leaf, c.op = leaf, leaf.test.op
 		return c, err
 	}
@@ -75,25 +78,26 @@ func (s *splitter) split(c condition) {
 		}
 	case c.parts == nil && c.leaf.test.plain():
 		s.flat = append(s.flat, c.leaf)
-	case c.op == StartsWith && !c.leaf.test.fold:
-		s.flat = append(s.flat, prefixed(c.leaf)...)
 	default:
 		s.bind(&c)
 		s.rest = append(s.rest, c)
 	}
 }
 
-// prefixed says that a string begins with a prefix as a range: of strings in
-// UTF-8 those and no others come at or behind the prefix and before what the
-// prefix is with its last byte made larger, which is never 0xff.
-func prefixed(p predicate) []predicate {
+// prefixed says that a string begins with a prefix as a range, which statistics can
+// be asked about: of strings in UTF-8 those and no others come at or behind the
+// prefix and before what the prefix is with its last byte made larger, which is
+// never 0xff.
+func prefixed(p predicate) condition {
 	prefix := p.test.values[0]
-	out := []predicate{{p.field, test{op: Gte, values: []Value{prefix}}}}
-	if n := len(prefix.s); n > 0 {
-		end := prefix.s[:n-1] + string([]byte{prefix.s[n-1] + 1})
-		out = append(out, predicate{p.field, test{op: Lt, values: []Value{Text(end)}}})
+	part := func(op Operator, v Value) condition {
+		return condition{op: op, leaf: predicate{p.field, test{op: op, values: []Value{v}}}}
 	}
-	return out
+	c := condition{op: And, parts: []condition{part(Gte, prefix)}}
+	if n := len(prefix.s); n > 0 {
+		c.parts = append(c.parts, part(Lt, Text(prefix.s[:n-1]+string([]byte{prefix.s[n-1] + 1}))))
+	}
+	return c
 }
 
 // bind gives each leaf the slot of its field.

@@ -59,43 +59,46 @@ func (r *residue) possibleIn(u *unit) bool {
 		if !ok {
 			return true, false
 		}
-		return p.test.mayPass(&s, u.group.Rows(), whole), false
+		return p.test.judgeAll(&s, u.group.Rows(), whole)
 	})
 }
 
-// pages returns the rows of the pages that the condition may hold in, nil for all
-// where page indexes tell nothing of it.
-func (c *condition) pages(u *unit, stats *counters) (segment.Rows, error) {
+// pages returns the rows of the pages that the condition may hold in, or where it is
+// negated may not hold in; nil for all where page indexes tell nothing of it.
+func (c *condition) pages(u *unit, negated bool, stats *counters) (segment.Rows, error) {
 	switch {
+	case c.op == Not:
+		return c.parts[0].pages(u, !negated, stats)
 	case c.op == And || c.op == Or:
-		return c.partPages(u, stats)
-	case c.op == Not || !c.leaf.test.plain():
+		return c.partPages(u, negated, stats)
+	case !c.leaf.test.plain():
 		return nil, nil
 	}
 	pages, k, err := u.pages(&c.leaf)
 	if pages == nil || err != nil {
 		return nil, err
 	}
-	rows := passing(&c.leaf.test, pages, k, stats)
+	rows := passing(&c.leaf.test, pages, k, negated, stats)
 	if rows == nil {
 		rows = segment.Rows{}
 	}
 	return rows, nil
 }
 
-// partPages is pages for and, and or.
-func (c *condition) partPages(u *unit, stats *counters) (all segment.Rows, err error) {
+// partPages is pages for and, and or, each of which is the other when negated.
+func (c *condition) partPages(u *unit, negated bool, stats *counters) (all segment.Rows, err error) {
+	both := (c.op == And) != negated
 	for i := range c.parts {
-		rows, err := c.parts[i].pages(u, stats)
+		rows, err := c.parts[i].pages(u, negated, stats)
 		switch {
 		case err != nil:
 			return nil, err
-		case rows == nil && c.op == Or:
+		case rows == nil && !both:
 			return nil, nil
 		case rows == nil:
 		case all == nil:
 			all = rows
-		case c.op == And:
+		case both:
 			if all = all.Intersect(rows); all == nil {
 				all = segment.Rows{}
 			}

@@ -1,6 +1,8 @@
 package querier
 
 import (
+	"slices"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	arrays "github.com/apache/arrow-go/v18/arrow/array"
 )
@@ -25,25 +27,24 @@ func (d *distincts) grow(n int) {
 	}
 }
 
+func (d *distincts) reserve(n int) { d.groups = slices.Grow(d.groups, n) }
+
 func (d *distincts) add(group int32, v *Value, _ origin) int {
 	w := [1]Value{v.compacted()}
-	number, grown := d.number(hashOf(w[:]), w[:], true)
+	number, grown := d.number(hashOf(w[:]), w[:])
 	if d.groups[group].add(uint32(number)) {
 		grown += memberSize
 	}
 	return grown
 }
 
-// number returns the number of a value, and by how many bytes the column grew. The
-// value is copied if its memory is not its own.
-func (d *distincts) number(hash uint64, v []Value, copied bool) (number int32, grown int) {
+// number returns the number of a value, which is copied, and by how many bytes the
+// column grew.
+func (d *distincts) number(hash uint64, v []Value) (number int32, grown int) {
 	if number, ok := d.values.find(hash, v); ok {
 		return number, 0
 	}
-	w := [1]Value{v[0]}
-	if copied {
-		w[0] = d.texts.keep(w[0])
-	}
+	w := [1]Value{d.texts.keep(v[0])}
 	return d.values.add(hash, w[:]), valueSize + len(w[0].s)
 }
 
@@ -54,7 +55,7 @@ func (d *distincts) merge(other column, to []int32) int {
 	numbers := make([]uint32, o.values.len())
 	for i := range numbers {
 		v := o.values.at(int32(i))
-		number, n := d.number(o.values.hashes[i], v, true)
+		number, n := d.number(o.values.hashes[i], v)
 		numbers[i] = uint32(number)
 		grown += n - valueSize - len(v[0].s) // which the other had accounted for
 	}

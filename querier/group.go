@@ -54,6 +54,14 @@ func (t *table) insert(hash uint64, keys []Value) int32 {
 	return g
 }
 
+// reserve makes room for some more groups.
+func (t *table) reserve(more int) {
+	t.groups.reserve(more)
+	for _, c := range t.columns {
+		c.reserve(more)
+	}
+}
+
 // few returns an error if there are too many groups.
 func (t *table) few() error {
 	if n := t.memory.maxGroups(); t.groups.len() > n && len(t.plan.GroupBy) > 0 {

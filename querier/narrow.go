@@ -23,15 +23,22 @@ func (u *unit) possible(deep []predicate) bool {
 // mayPass reports whether a value may pass among rows of which statistics are
 // known; whole numbers are of the kind given.
 func (t *test) mayPass(s *segment.Stats, rows int, k kind) bool {
-	if s.Nulls > 0 && (t.match(&Value{}) || t.match(&Value{kind: null})) {
-		return true
-	}
-	lo, hi, ok := boundsOf(s, k)
-	if !ok {
-		return s.Nulls < int64(rows)
-	}
-	may, _ := t.judge(&lo, &hi)
+	may, _ := t.judgeAll(s, rows, k)
 	return may
+}
+
+// judgeAll is judge for rows of which statistics are known, some of them without a
+// value.
+func (t *test) judgeAll(s *segment.Stats, rows int, k kind) (may, must bool) {
+	may, must = s.Nulls < int64(rows), s.Nulls == int64(rows)
+	if lo, hi, ok := boundsOf(s, k); ok {
+		may, must = t.judge(&lo, &hi)
+	}
+	if s.Nulls > 0 {
+		missed, nulled := t.match(&Value{}), t.match(&Value{kind: null})
+		may, must = may || missed || nulled, must && missed && nulled
+	}
+	return may, must
 }
 
 // boundsOf returns the bounds that statistics tell of.
@@ -64,12 +71,12 @@ func (u *unit) narrow(cheap, deep []predicate, rest *residue, stats *counters) (
 				return false, err
 			}
 			if pages != nil {
-				rows = rows.Intersect(passing(&preds[i].test, pages, k, stats))
+				rows = rows.Intersect(passing(&preds[i].test, pages, k, false, stats))
 			}
 		}
 	}
 	for i := range rest.conditions {
-		some, err := rest.conditions[i].pages(u, stats)
+		some, err := rest.conditions[i].pages(u, false, stats)
 		if err != nil {
 			return false, err
 		}
@@ -117,13 +124,18 @@ func (u *unit) pages(p *predicate) ([]segment.Page, kind, error) {
 	return pages, k, err
 }
 
-// passing returns the rows of the pages that may hold a match.
-func passing(t *test, pages []segment.Page, k kind, stats *counters) segment.Rows {
+// passing returns the rows of the pages that may hold a match, or where the test is
+// negated may hold something else.
+func passing(t *test, pages []segment.Page, k kind, negated bool, stats *counters) segment.Rows {
 	var out segment.Rows
 	read := int64(0)
 	for i := range pages {
 		p := &pages[i]
-		if t.mayPass(&p.Stats, p.To-p.From, k) {
+		may, must := t.judgeAll(&p.Stats, p.To-p.From, k)
+		if negated {
+			may = !must
+		}
+		if may {
 			out = out.Add(p.Range)
 			read++
 		}

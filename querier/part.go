@@ -70,6 +70,9 @@ func (r *run) scanRows(ctx context.Context, u *unit, rest []predicate, wanted bo
 		if err = r.reduce.load(c); err == nil {
 			err = p.table.rows(c, rows)
 		}
+		if err == nil {
+			p.table, err = p.table.trimmed(ctx)
+		}
 	case wanted:
 		p.entries, err = r.candidates(c, rows)
 		if len(p.entries) > 0 {

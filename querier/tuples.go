@@ -47,15 +47,22 @@ func (t *tuples) find(hash uint64, values []Value) (i int32, ok bool) {
 	}
 }
 
+// append numbers a list without looking whether it is there already, and so that
+// it is never found, which is all that it takes to be merged into others.
+func (t *tuples) append(hash uint64, values []Value) int32 {
+	t.hashes = append(t.hashes, hash)
+	t.values = append(t.values, values...)
+	return int32(t.len() - 1)
+}
+
 // add numbers a list that is not there yet.
 func (t *tuples) add(hash uint64, values []Value) int32 {
 	if 2*(t.len()+1) > len(t.slots) {
 		t.reserve(t.len() + 1)
 	}
-	t.hashes = append(t.hashes, hash)
-	t.values = append(t.values, values...)
-	t.place(hash, int32(t.len()))
-	return int32(t.len() - 1)
+	i := t.append(hash, values)
+	t.place(hash, i+1)
+	return i
 }
 
 // reserve makes room for some more lists.
