@@ -30,6 +30,7 @@ type codec struct {
 func newCodec() *codec {
 	e, err := kzstd.NewWriter(nil,
 		kzstd.WithEncoderLevel(kzstd.SpeedFastest),
+		kzstd.WithAllLitEntropyCompression(true), // names of random letters and digits come again nowhere, and take fewer bits
 		kzstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)),
 		kzstd.WithWindowSize(window),
 		kzstd.WithZeroFrames(true),

@@ -1,7 +1,9 @@
 package segment
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"unsafe"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding"
 )
 
 // assembler puts pages of one column together into an Arrow array. Pages come
@@ -81,11 +84,26 @@ func (v *validity) bitmap() []byte {
 	return v.bits
 }
 
+// complete checks that a page has as many values as its levels say. Headers of
+// pages are under no checksum, and a damaged one may make more or fewer values out
+// of the same bytes.
+func complete(p parquet.Page, levels []byte, values int) error {
+	want := int(p.NumValues())
+	if levels != nil {
+		want = len(levels) - bytes.Count(levels, []byte{0})
+	}
+	if values != want {
+		return fmt.Errorf("a page has %d values in the place of %d", values, want)
+	}
+	return nil
+}
+
 // fixed assembles columns of fixed width.
 type fixed[T int32 | int64 | float64] struct {
 	typ    arrow.DataType
 	values []T
 	valid  validity
+	looked []T // scratch: a page's values out of its dictionary
 }
 
 func newFixed[T int32 | int64 | float64](typ arrow.DataType, rows int) *fixed[T] {
@@ -94,10 +112,10 @@ func newFixed[T int32 | int64 | float64](typ arrow.DataType, rows int) *fixed[T]
 
 func (f *fixed[T]) add(p parquet.Page) error {
 	levels := f.valid.add(p)
-	data := p.Data()
-	raw, _ := data.Data()
-	var zero T
-	values := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/int(unsafe.Sizeof(zero)))
+	values, zero := f.valuesOf(p), T(0)
+	if err := complete(p, levels, len(values)); err != nil {
+		return err
+	}
 	if levels == nil {
 		f.values = append(f.values, values...)
 		return nil
@@ -112,6 +130,28 @@ func (f *fixed[T]) add(p parquet.Page) error {
 		f.values = append(f.values, v)
 	}
 	return nil
+}
+
+// valuesOf returns the values that are there, which last as long as the page or
+// until the next call.
+func (f *fixed[T]) valuesOf(p parquet.Page) []T {
+	data := p.Data()
+	d := p.Dictionary()
+	if d == nil {
+		return fixedOf[T](data)
+	}
+	dict := fixedOf[T](d.Page().Data())
+	f.looked = f.looked[:0]
+	for _, code := range data.Int32() {
+		f.looked = append(f.looked, dict[code])
+	}
+	return f.looked
+}
+
+func fixedOf[T int32 | int64 | float64](data encoding.Values) []T {
+	raw, _ := data.Data()
+	var one T
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/int(unsafe.Sizeof(one)))
 }
 
 func (f *fixed[T]) finish() (arrow.Array, error) {

@@ -56,7 +56,13 @@ func (t *texts) add(p parquet.Page) error {
 	levels, data := t.valid.add(p), p.Data()
 	if p.Dictionary() == nil {
 		raw, offsets := data.ByteArray()
+		if err := complete(p, levels, max(0, len(offsets)-1)); err != nil {
+			return err
+		}
 		return t.addTexts(raw, offsets, levels)
+	}
+	if err := complete(p, levels, len(data.Int32())); err != nil {
+		return err
 	}
 	codes := spread(data.Int32(), levels)
 	if t.plain {
@@ -165,7 +171,13 @@ func (l *lists) add(p parquet.Page) error {
 	data := p.Data()
 	if p.Dictionary() == nil {
 		raw, offsets := data.ByteArray()
+		if err := complete(p, p.DefinitionLevels(), max(0, len(offsets)-1)); err != nil {
+			return err
+		}
 		return l.texts.addTexts(raw, offsets, nil)
+	}
+	if err := complete(p, p.DefinitionLevels(), len(data.Int32())); err != nil {
+		return err
 	}
 	if l.texts.dict == nil {
 		l.texts.dict = dictionary(p.Dictionary())

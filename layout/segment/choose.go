@@ -23,11 +23,10 @@ type Chooser struct {
 	weight int64      // rows that the event being looked at stands for
 	nodes  int
 
-	rows     int64
-	ids      int64 // rows with an id of their own
-	bytes    int64 // of JSON
-	metadata tally // the documents themselves, as strings
-	plain    int64 // rows of files whose metadata have no dictionary, less those of others
+	rows    int64
+	ids     int64 // rows with an id of their own
+	bytes   int64 // of JSON
+	repeats [len(choices)]repeats
 }
 
 // documents are the columns of JSON, and so the first parts of paths.
@@ -63,7 +62,7 @@ func (c *Chooser) look(e *event.Event) {
 	if e.ID != "" {
 		c.ids += c.weight
 	}
-	c.metadata.text(e.Metadata, c.weight)
+	c.seeAll(e)
 	c.scan(&c.docs[0], e.Payload)
 	c.scan(&c.docs[1], e.Metadata)
 	if c.nodes > maxNodes {
@@ -158,11 +157,7 @@ func (c *Chooser) AddFile(f *File) error {
 	for _, g := range f.groups {
 		c.ids += int64(g.rows) - g.chunk(f.leaf[ID]).NullCount()
 		c.bytes += g.meta(f.leaf[Payload]).TotalUncompressedSize
-		if g.meta(f.leaf[Metadata]).DictionaryPageOffset == 0 {
-			c.plain += int64(g.rows)
-		} else {
-			c.plain -= int64(g.rows)
-		}
+		c.seeGroup(g)
 	}
 	for i := range f.fields {
 		c.info(&f.fields[i])
@@ -173,7 +168,7 @@ func (c *Chooser) AddFile(f *File) error {
 // sample looks at the first events of a file.
 func (c *Chooser) sample(f *File) error {
 	for _, g := range f.groups[:min(len(f.groups), 1+sampleRows/GroupRows)] {
-		b, err := g.Read(Set(ID, Payload, Metadata))
+		b, err := g.Read(Set(ID, Payload) | Set(choices[:]...))
 		if err != nil {
 			return err
 		}

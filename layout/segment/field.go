@@ -44,11 +44,11 @@ type Field struct {
 func (f *Field) Names() []string { return strings.Split(f.Path, ".") }
 
 // Plan says how a data file is written, as a [Chooser] found it best. The zero
-// Plan has no fields.
+// Plan has no fields, and dictionaries only of streams and types.
 type Plan struct {
-	Fields        []Field // in the order of their paths
-	IDBits        int     // of a bloom filter over event ids, in bits a row; 0 for none
-	PlainMetadata bool    // metadata seldom comes twice: no dictionary
+	Fields       []Field // in the order of their paths
+	IDBits       int     // of a bloom filter over event ids, in bits a row; 0 for none
+	Dictionaries Columns // of timestamp, ingested_at and metadata those whose values come again often
 }
 
 // FieldInfo tells what a file's column of a field holds, over all rows. A row

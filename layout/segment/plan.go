@@ -29,14 +29,10 @@ type candidate struct {
 // strings are those that cost least, as long as together they are a modest part
 // of the events. Those that seldom come twice, such as hashes, get a filter.
 func (c *Chooser) Plan() Plan {
-	p := Plan{PlainMetadata: c.plain > 0}
 	if c.rows == 0 {
-		return p
+		return Plan{}
 	}
-	if c.metadata.texts > 0 {
-		p.PlainMetadata = c.metadata.high()
-	}
-	p.IDBits = filterSize(c.ids, c.rows)
+	p := Plan{IDBits: filterSize(c.ids, c.rows), Dictionaries: c.dictionaries()}
 	var all []candidate
 	for d := range c.docs {
 		all = append(all, c.candidates(c.docs[d].root, documents[d].String())...)

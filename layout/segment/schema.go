@@ -2,6 +2,7 @@ package segment
 
 import (
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding"
 )
 
 // fieldsName is the group that holds the columns of fields.
@@ -26,15 +27,31 @@ func dataSchema(p *Plan) *parquet.Schema {
 	}
 	root := ordered{Node: commitSchema}
 	for _, c := range commitSchema.Fields() {
-		switch {
-		case c.Name() == Payload.String() && len(s) > 0:
+		if c.Name() == Payload.String() && len(s) > 0 {
 			root.fields = append(root.fields, parquet.Group{fieldsName: s}.Fields()...)
-		case c.Name() == Metadata.String() && p.PlainMetadata:
-			c = parquet.Group{c.Name(): parquet.Encoded(parquet.JSON(), &parquet.Plain)}.Fields()[0]
 		}
-		root.fields = append(root.fields, c)
+		root.fields = append(root.fields, p.column(c))
 	}
 	return parquet.NewSchema(commitSchema.Name(), root)
+}
+
+// column returns a column of commits as data files have it: with or without a
+// dictionary, if that was to be chosen.
+func (p *Plan) column(c parquet.Field) parquet.Field {
+	for _, col := range choices {
+		switch {
+		case c.Name() != col.String():
+		case p.Dictionaries.Has(col):
+			return encoded(c, &parquet.RLEDictionary)
+		case col == Metadata:
+			return encoded(c, &parquet.Plain)
+		}
+	}
+	return c
+}
+
+func encoded(c parquet.Field, e encoding.Encoding) parquet.Field {
+	return parquet.Group{c.Name(): parquet.Encoded(c, e)}.Fields()[0]
 }
 
 // node returns the field's column in the schema.

@@ -108,9 +108,13 @@ func TestDamagedPagesAreCorrupt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for at := int64(4); at < whole.End(); at += 7 {
+	step := int64(1)
+	if testing.Short() {
+		step = 7
+	}
+	for at := int64(4); at < whole.End(); at += step {
 		broken := bytes.Clone(buf.Bytes())
-		broken[at] ^= 0x10
+		broken[at] ^= 1 << (at % 8)
 		f, err := Open(bytes.NewReader(broken), int64(len(broken)))
 		if err != nil {
 			t.Fatalf("the footer did not change, yet: %v", err)

@@ -167,7 +167,10 @@ func everyPlan() []Plan {
 			{"metadata.m", "payload.a", "payload.b.a", "payload.b.b"},
 			{"metadata.m.a", "payload.a.a.a", "payload.a.b", "payload.Größe", "payload.c"},
 		} {
-			p := Plan{IDBits: 10, PlainMetadata: t == Double}
+			p := Plan{IDBits: 10}
+			if t != Double {
+				p.Dictionaries = Set(choices[:]...)
+			}
 			for i, path := range paths {
 				f := Field{Path: path, Type: t}
 				if t == String {
