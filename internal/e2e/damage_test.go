@@ -280,7 +280,8 @@ func (h harm) verify(t *testing.T, hidden bool) {
 }
 
 // TestBytesOfADataFile flips a bit of every third byte of a data file, one after
-// the other: a query shows what it showed before, or says which file is damaged.
+// the other: to a process that has read nothing yet a query shows what it showed
+// before, or says which file is damaged.
 func TestBytesOfADataFile(t *testing.T) {
 	t.Parallel()
 	random := seeded(t)
@@ -298,7 +299,7 @@ func TestBytesOfADataFile(t *testing.T) {
 		body[at] ^= bit
 		put(t, s, key, body)
 		flips++
-		answer, err := ask(t.Context(), log, instance, "")
+		answer, err := ask(t.Context(), commitlog.Open(s), instance, "")
 		switch {
 		case err == nil && answer != right:
 			t.Errorf("byte %d of %d, bit %#x: a wrong answer:\n%s", at, len(body), bit, answer)
