@@ -99,7 +99,7 @@ func cancelled(t *testing.T, m *memory, text string) ([]*unit, *run) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	units, err := r.open(context.Background(), sources)
+	units, err := r.open(context.Background(), sources, r.view.Open)
 	if err != nil || len(units) == 0 {
 		t.Fatalf("%d row groups, %v", len(units), err)
 	}

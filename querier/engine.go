@@ -137,7 +137,7 @@ func (e *Engine) begin(ctx context.Context, p *plan) (*run, error) {
 	var after *entry
 	var err error
 	if p.q.Cursor == "" {
-		r.view, err = e.src.pin(ctx, p.q.Instance)
+		r.view, err = e.src.pin(ctx, p.q.Instance, p.from, p.to)
 	} else {
 		var c *cursor
 		if c, err = p.q.parseCursor(); err != nil {

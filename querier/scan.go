@@ -67,10 +67,17 @@ func (r *run) scan(ctx context.Context) error {
 	return r.cut(r.scanHere(ctx, sources))
 }
 
+// opener opens a data file in one of the ways of a [view].
+type opener func(ctx context.Context, f snapshot.File) (*segment.File, error)
+
 // scanHere goes through sources in this process.
 func (r *run) scanHere(ctx context.Context, sources []*source) error {
+	open := r.view.Open
+	if len(sources) <= wave { // else small files that are read whole may together be large
+		open = r.view.Fetch
+	}
 	for some := range slices.Chunk(sources, wave) {
-		units, err := r.open(ctx, some)
+		units, err := r.open(ctx, some, open)
 		if err != nil {
 			return err
 		}
@@ -202,9 +209,9 @@ func typePasses(t string, preds []predicate) bool {
 
 // open answers what statistics can answer of the sources, opens the files left
 // and returns the row groups to scan.
-func (r *run) open(ctx context.Context, sources []*source) ([]*unit, error) {
-	var g errgroup.Group      // without a context of its own: pages are read later, under that of opening
-	g.SetLimit(2 * r.workers) // opening is waiting
+func (r *run) open(ctx context.Context, sources []*source, open opener) ([]*unit, error) {
+	var g errgroup.Group // without a context of its own: pages are read later, under that of opening
+	g.SetLimit(wave)     // opening is waiting
 	for _, s := range sources {
 		if s.open != nil {
 			continue
@@ -220,7 +227,7 @@ func (r *run) open(ctx context.Context, sources []*source) ([]*unit, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if s.open, err = r.view.Open(r.spread.reading(ctx), s.file); err == nil {
+			if s.open, err = open(r.spread.reading(ctx), s.file); err == nil {
 				s.open.CountIn(&r.stats.reads)
 			}
 			return err

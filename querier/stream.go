@@ -129,7 +129,7 @@ func (s *stream) rowsHere(ctx context.Context, sources []*source) error {
 // order.
 func (r *run) matches(ctx context.Context, sources []*source, emit func(*chunk) error) error {
 	for some := range slices.Chunk(sources, wave) {
-		units, err := r.open(ctx, some)
+		units, err := r.open(ctx, some, r.view.Open)
 		if err != nil {
 			return err
 		}

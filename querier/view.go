@@ -14,6 +14,8 @@ type Source interface {
 	// Pin returns the instance as it is now. Every event that was acknowledged
 	// before the call MUST be in the view.
 	Pin(ctx context.Context, instance string) (*commitlog.View, error)
+	// PinOver is Pin for who wants the data files of a time (both inclusive).
+	PinOver(ctx context.Context, instance string, from, to event.Micros) (*commitlog.View, error)
 	// At returns the instance as it was at a point that Pin gave, with the same
 	// events; Gone when it no longer can, Invalid when there was no such point.
 	At(ctx context.Context, instance string, p commitlog.Point) (*commitlog.View, error)
@@ -31,6 +33,8 @@ type view interface {
 	// inclusive) that is not hidden; an event is in one file or one commit.
 	Files(ctx context.Context, from, to event.Micros) ([]snapshot.File, error)
 	Open(ctx context.Context, f snapshot.File) (*segment.File, error)
+	// Fetch is Open that may keep all of a small file in memory.
+	Fetch(ctx context.Context, f snapshot.File) (*segment.File, error)
 	// FileMask and TailMask MUST return what is erased of a data file or a commit
 	// of the tail and still lies in it, as of now; nil for nothing.
 	FileMask(ctx context.Context, f snapshot.File) (*commitlog.Mask, error)
@@ -41,7 +45,7 @@ type view interface {
 
 // pinner is a [Source] of such views.
 type pinner interface {
-	pin(ctx context.Context, instance string) (view, error)
+	pin(ctx context.Context, instance string, from, to event.Micros) (view, error)
 	at(ctx context.Context, instance string, p commitlog.Point) (view, error)
 	section(ctx context.Context, s commitlog.Section) (view, error)
 }
@@ -59,8 +63,8 @@ func (v logView) cut(files []snapshot.File, tail []*commitlog.Commit) commitlog.
 // logPinner makes a pinner of a Source.
 type logPinner struct{ src Source }
 
-func (l logPinner) pin(ctx context.Context, instance string) (view, error) {
-	v, err := l.src.Pin(ctx, instance)
+func (l logPinner) pin(ctx context.Context, instance string, from, to event.Micros) (view, error) {
+	v, err := l.src.PinOver(ctx, instance, from, to)
 	return logView{v}, err
 }
 

@@ -32,7 +32,7 @@ type memory struct {
 	shred   bool // data files get the columns that a chooser chooses
 }
 
-func (m *memory) pin(_ context.Context, id string) (view, error) {
+func (m *memory) pin(_ context.Context, id string, _, _ event.Micros) (view, error) {
 	if id != m.id {
 		return nil, fault.New(fault.NotFound, "no instance %s", id)
 	}
@@ -43,7 +43,7 @@ func (m *memory) at(ctx context.Context, id string, p commitlog.Point) (view, er
 	if p.Now != m.now || p.Snapshot != 7 {
 		return nil, fault.New(fault.Invalid, "no such point")
 	}
-	return m.pin(ctx, id)
+	return m.pin(ctx, id, 0, 0)
 }
 
 func (m *memory) point() commitlog.Point {
@@ -92,6 +92,10 @@ func (m *memory) Open(_ context.Context, f snapshot.File) (*segment.File, error)
 	}
 	body := m.bodies[f.Key]
 	return segment.Open(bytes.NewReader(body), int64(len(body)))
+}
+
+func (m *memory) Fetch(ctx context.Context, f snapshot.File) (*segment.File, error) {
+	return m.Open(ctx, f)
 }
 
 // addCommit stores events of one shard and position as a commit of the tail.

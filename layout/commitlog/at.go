@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout"
@@ -20,6 +23,9 @@ import (
 // cursorAge is how long a point stays readable: the grace, less the time that a
 // query at it may take.
 const cursorAge = chain.Grace - chain.Fresh
+
+// manifestsAtOnce bounds the manifests that a view reads at the same time.
+const manifestsAtOnce = 16
 
 // At returns the instance as it was at a point that [Log.Pin] gave before.
 // Gone once what it reads may have been swept, or the instance was dropped.
@@ -118,18 +124,15 @@ func (v *View) DayFiles(ctx context.Context, d snapshot.Day) ([]snapshot.File, e
 
 // Files returns the data files that may hold events of the time from … to (both
 // inclusive) and that are not hidden as a whole, by one request for each
-// manifest of the days in question.
+// manifest of the days in question that is not in memory, some at once.
 func (v *View) Files(ctx context.Context, from, to event.Micros) ([]snapshot.File, error) {
+	days, err := v.entries(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
 	from = max(from, v.HiddenBefore)
 	var out []snapshot.File
-	for _, d := range v.snap.Days {
-		if d.MaxTime < from || d.MinTime > to {
-			continue
-		}
-		files, err := v.DayFiles(ctx, d)
-		if err != nil {
-			return nil, err
-		}
+	for _, files := range days {
 		for _, f := range files {
 			if f.MaxTime >= from && f.MinTime <= to && !v.void(f) {
 				out = append(out, f)
@@ -137,6 +140,23 @@ func (v *View) Files(ctx context.Context, from, to event.Micros) ([]snapshot.Fil
 		}
 	}
 	return out, nil
+}
+
+// entries returns the data files of each day that has events of the time from …
+// to, as far as they are not hidden.
+func (v *View) entries(ctx context.Context, from, to event.Micros) ([][]snapshot.File, error) {
+	from = max(from, v.HiddenBefore)
+	days := slices.DeleteFunc(slices.Clone(v.snap.Days), func(d snapshot.Day) bool { return d.MaxTime < from || d.MinTime > to || from > to })
+	out := make([][]snapshot.File, len(days))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(manifestsAtOnce)
+	for i, d := range days {
+		group.Go(func() (err error) {
+			out[i], err = v.DayFiles(ctx, d)
+			return err
+		})
+	}
+	return out, group.Wait()
 }
 
 // void reports whether a data file is of an earlier life of the instance: its
@@ -165,19 +185,30 @@ func (l *Log) files(ctx context.Context, instance string, d snapshot.Day) ([]sna
 // Open opens a data file of the view, by one request where its end is not in
 // memory. The pages are read later, under the same context.
 func (v *View) Open(ctx context.Context, f snapshot.File) (*segment.File, error) {
-	file, err := v.log.open(ctx, f)
+	file, err := v.log.open(ctx, f, segment.OpenData)
 	return file, v.gone(err)
 }
+
+// Fetch is [View.Open] for who goes on to read pages: where the file's end is not
+// in memory and the file is small, the same request brings all of it, which stays
+// in memory as long as the file that is returned.
+func (v *View) Fetch(ctx context.Context, f snapshot.File) (*segment.File, error) {
+	file, err := v.log.open(ctx, f, segment.FetchData)
+	return file, v.gone(err)
+}
+
+// opener is [segment.OpenData] or [segment.FetchData].
+type opener func(ctx context.Context, s store.Store, key string, size, end int64, sum string) (*segment.File, error)
 
 // open opens a data file. What opening reads is kept in memory: footer and
 // indexes, and with them the bloom filters that are read later. It is kept by all
 // that a manifest says of the file's identity, and only once the checksum agreed.
-func (l *Log) open(ctx context.Context, f snapshot.File) (*segment.File, error) {
+func (l *Log) open(ctx context.Context, f snapshot.File, open opener) (*segment.File, error) {
 	name := fmt.Sprint(f.Key, " ", f.Bytes, " ", f.End, " ", f.EndSum)
 	if kept, ok := l.footers.get(name); ok {
 		return kept.(*segment.File).In(ctx), nil
 	}
-	file, err := segment.OpenData(ctx, l.store, f.Key, f.Bytes, f.End, f.EndSum)
+	file, err := open(ctx, l.store, f.Key, f.Bytes, f.End, f.EndSum)
 	if err == nil {
 		l.footers.put(name, file.In(context.Background()), int(file.Size()))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,6 +48,11 @@ type View struct {
 	erased  *View       // the view whose erasures count: this one, or for a cursor one of now
 }
 
+// pinGuess is how many positions of a log that nothing is known of are asked for
+// beside the LIST that says where it ends: a tail of so many commits takes a cold
+// view no round trip of its own.
+const pinGuess = 16
+
 // errMoved says that what was known of the log does not fit what is there: the
 // compactor has passed by, and the view must be pinned anew.
 var errMoved = errors.New("the log has moved on")
@@ -75,6 +81,17 @@ const manyUnfolded = 64
 // than an hour it costs one LIST for each shard, and the commits that are not in
 // memory. NotFound when the instance does not exist.
 func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
+	return l.pinned(ctx, instance, wholeTail)
+}
+
+// PinOver is [Log.Pin] for who goes on with [View.Files] of the same time: what
+// that takes of manifests is read beside the log.
+func (l *Log) PinOver(ctx context.Context, instance string, from, to event.Micros) (*View, error) {
+	return l.pinned(ctx, instance, want{bytes: allBytes, from: from, to: to})
+}
+
+// pinned is Pin with what is wanted.
+func (l *Log) pinned(ctx context.Context, instance string, w want) (*View, error) {
 	inst, err := l.locate(ctx, instance, catalog.MaxAge)
 	if err != nil {
 		return nil, err
@@ -90,7 +107,7 @@ func (l *Log) Pin(ctx context.Context, instance string) (*View, error) {
 			return nil, err
 		}
 		began := l.now()
-		v, err := l.pin(ctx, inst, base, allBytes)
+		v, err := l.pin(ctx, inst, base, w)
 		if err == nil && v.outlived() && !bug.In(bug.EarlierSettings) {
 			// The instance was deleted since it was looked up, and perhaps made
 			// again, with other shards.
@@ -143,7 +160,7 @@ func (l *Log) pinNewest(ctx context.Context, id string, bytes int) (*View, chain
 			return nil, chain.Seen{}, err
 		}
 		inst.Shards = max(inst.Shards, inst.FormerShards)
-		v, err := l.pin(ctx, inst, base, bytes)
+		v, err := l.pin(ctx, inst, base, want{bytes: bytes, from: 1})
 		if errors.Is(err, errMoved) {
 			last = l.awake(began, err)
 			continue
@@ -174,23 +191,38 @@ func (l *Log) unfolded(instance string, shards int) int64 {
 // allBytes stands for a tail as a whole.
 const allBytes = -1
 
-// pin reads the tails of all shards behind a snapshot, each up to so many bytes.
-func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot, bytes int) (*View, error) {
+// want says what is read when a view is pinned.
+type want struct {
+	bytes    int          // stored ones of each shard's tail
+	from, to event.Micros // the time whose manifests are read, none where it ends before it begins
+}
+
+// wholeTail is what a view needs.
+var wholeTail = want{bytes: allBytes, from: 1}
+
+// pin reads the tails of all shards behind a snapshot.
+func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot, w want) (*View, error) {
 	v := l.view(inst, base.snap, event.ToMicros(l.now()))
 	v.seen = base.seen.At
 	v.Point.Ends, v.logged = make([]int64, inst.Shards), make([]int64, inst.Shards)
 	tails := make([][]*Commit, inst.Shards)
 	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		_, _ = v.entries(gctx, w.from, w.to) // who needs them asks again, and hears why not
+		return nil
+	})
 	for shard := range inst.Shards {
 		group.Go(func() error {
+			guessed := l.guess(gctx, inst.ID, shard, base, w)
 			end, err := l.end(gctx, inst.ID, shard, base)
+			guessed()
 			if err != nil {
 				return err
 			}
 			st := base.snap.ShardState(shard)
-			tails[shard], err = l.tail(gctx, inst.ID, st, end, base.seen.At, bytes)
+			tails[shard], err = l.tail(gctx, inst.ID, st, end, base.seen.At, w.bytes)
 			v.Point.Ends[shard], v.logged[shard] = end, end
-			if bytes != allBytes {
+			if w.bytes != allBytes {
 				v.Point.Ends[shard] = min(end, st.Folded+int64(len(tails[shard])))
 			}
 			return err
@@ -201,6 +233,24 @@ func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot
 	}
 	v.take(tails)
 	return v, nil
+}
+
+// guess begins to read the next positions of a shard's log into memory where
+// nothing is known of it, so that a short tail is there when its end is. What is
+// not there, or comes too late, does not count. The function returned waits.
+func (l *Log) guess(ctx context.Context, instance string, shard int, base *seenSnapshot, w want) (wait func()) {
+	l.mu.Lock()
+	_, known := l.ends[shardOf{instance, shard}]
+	l.mu.Unlock()
+	var group sync.WaitGroup
+	if known || w.bytes != allBytes {
+		return group.Wait
+	}
+	folded := base.snap.ShardState(shard).Folded
+	for i := range int64(pinGuess) {
+		group.Go(func() { _, _ = l.commit(ctx, instance, shard, folded+1+i, base.seen.At) })
+	}
+	return group.Wait
 }
 
 func (l *Log) view(inst catalog.Instance, snap *snapshot.Snapshot, now event.Micros) *View {

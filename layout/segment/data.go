@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -22,12 +23,28 @@ func Sum(data []byte) string { return fmt.Sprintf("%016x", xxhash.Sum64(data)) }
 // requests under the same ctx, or another one: see [File.In]. Corrupt when the
 // end is not what it was.
 func OpenData(ctx context.Context, s store.Store, key string, size, end int64, sum string) (*File, error) {
-	data := make([]byte, size-end)
+	return openFrom(ctx, s, key, size, end, end, sum)
+}
+
+// FetchData is [OpenData] for who goes on to read pages: of a file that is small
+// the same request brings all, for as long as the file returned is in use, though
+// not for others that come from it by [File.In].
+func FetchData(ctx context.Context, s store.Store, key string, size, end int64, sum string) (*File, error) {
+	if size > mergeGap {
+		return OpenData(ctx, s, key, size, end, sum)
+	}
+	return openFrom(ctx, s, key, size, 0, end, sum)
+}
+
+// openFrom reads the file from a byte on, which is not behind its end.
+func openFrom(ctx context.Context, s store.Store, key string, size, from, end int64, sum string) (*File, error) {
+	all := make([]byte, size-from)
 	open := func(ctx context.Context) io.ReaderAt { return store.NewReaderAt(ctx, s, key, size) }
 	r := &reader{ReaderAt: open(ctx), reads: &Reads{}}
-	if _, err := r.ReadAt(data, end); err != nil {
+	if _, err := r.ReadAt(all, from); err != nil {
 		return nil, err
 	}
+	data := bytes.Clone(all[end-from:]) // is kept, the rest not
 	if Sum(data) != sum {
 		return nil, fault.New(fault.Corrupt, "%s: the file's end does not match its checksum", key)
 	}
@@ -37,7 +54,7 @@ func OpenData(ctx context.Context, s store.Store, key string, size, end int64, s
 		return nil, fault.Wrap(err, "%s", key)
 	}
 	f.name, f.open = key, open
-	r.end = piece{end, data}
+	r.pages, r.end = piece{from, all[:end-from]}, piece{end, data}
 	return f.under(ctx, r), nil
 }
 
@@ -47,6 +64,7 @@ func OpenData(ctx context.Context, s store.Store, key string, size, end int64, s
 func (f *File) In(ctx context.Context) *File {
 	r := *f.r
 	if f.open != nil {
+		r.pages = piece{}
 		r.ReaderAt, r.reads = f.open(ctx), &Reads{}
 	}
 	return f.under(ctx, &r)
@@ -90,10 +108,11 @@ func (f *File) Size() int64 {
 	return n
 }
 
-// reader reads a file, whose end may be in memory, and counts what it reads
-// beyond that.
+// reader reads a file, whose end, and pages, may be in memory, and counts what it
+// reads beyond that.
 type reader struct {
 	io.ReaderAt
+	pages piece // from the file's first byte on; or nothing
 	end   piece
 	reads *Reads
 }
@@ -102,6 +121,9 @@ type reader struct {
 func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 	if len(r.end.data) > 0 && off >= r.end.from {
 		return pieces{r.end}.ReadAt(p, off)
+	}
+	if off+int64(len(p)) <= int64(len(r.pages.data)) {
+		return copy(p, r.pages.data[off:]), nil
 	}
 	n, err := r.ReaderAt.ReadAt(p, off)
 	r.reads.Requests.Add(1)
