@@ -76,6 +76,7 @@ func (b *bench) all(ctx context.Context) error {
 		func() error { return b.ingest(ctx) },
 		func() error { return b.single(ctx) },
 		func() error { return b.appendRemotely(ctx) },
+		func() error { return b.askCold(ctx) },
 		func() error { return b.mixed(ctx) },
 	} {
 		if err := measure(); err != nil {

@@ -29,9 +29,6 @@ func (b *bench) queries(ctx context.Context, s set) error {
 		return err
 	}
 	if s.events > 0 {
-		if err := b.askCold(ctx, data); err != nil {
-			return err
-		}
 		if err := b.scaling(ctx, data); err != nil {
 			return err
 		}

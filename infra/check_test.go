@@ -70,6 +70,7 @@ func check(text []byte) []string {
 	c.permissions()
 	c.bucket()
 	c.queue()
+	c.rates()
 	c.runs()
 	c.watched()
 	c.parameters()
@@ -210,6 +211,17 @@ func (c *checker) queue() {
 	kept, _ := at(c.all, "Resources", "DeadLetters", "Properties", "MessageRetentionPeriod").(int)
 	c.want(kept == 14*86400, "dead letters are kept for %d s", kept)
 	c.want(slices.Contains(list(at(c.functions["ingest"], "Events", "Messages", "Properties", "FunctionResponseTypes")), any("ReportBatchItemFailures")), "partial failures are not reported")
+}
+
+// rates: no gateway lets through as much as the account may.
+func (c *checker) rates() {
+	gates := c.of("AWS::Serverless::HttpApi")
+	maps.Copy(gates, c.of("AWS::ApiGatewayV2::Stage"))
+	c.want(len(gates) == 2, "the template has %d gateways", len(gates))
+	for name, g := range gates {
+		settings := at(g, "Properties", "DefaultRouteSettings")
+		c.want(at(settings, "ThrottlingRateLimit") == "RequestRate" && at(settings, "ThrottlingBurstLimit") == "RequestBurst", "%s has no bound on requests", name)
+	}
 }
 
 // runs: how functions are run.

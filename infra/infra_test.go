@@ -59,6 +59,8 @@ func TestPlanted(t *testing.T) {
 	f("retention of the queue", "MessageRetentionPeriod: 86400", "MessageRetentionPeriod: 345600")
 	f("dead letters", "deadLetterTargetArn: !GetAtt DeadLetters.Arn", "deadLetterTargetArn: !GetAtt Queue.Arn")
 	f("partial failures", "FunctionResponseTypes: [ReportBatchItemFailures]", "FunctionResponseTypes: []")
+	f("bound on requests", "ThrottlingRateLimit: !Ref RequestRate, ", "")
+	f("bound on requests", "\n      AutoDeploy: true\n      DefaultRouteSettings: {ThrottlingRateLimit: !Ref RequestRate, ThrottlingBurstLimit: !Ref RequestBurst}", "\n      AutoDeploy: true")
 	f("schedule", "Type: Schedule\n", "Type: SNS\n")
 	f("one compactor", "ReservedConcurrentExecutions: 1\n", "ReservedConcurrentExecutions: 2\n")
 	f("log group", "LoggingConfig: {LogGroup: !Ref TailLogs}\n      FunctionUrlConfig", "FunctionUrlConfig")
