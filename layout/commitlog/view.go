@@ -215,9 +215,12 @@ func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot
 		group.Go(func() error {
 			guessed := l.guess(gctx, inst.ID, shard, base, w)
 			end, err := l.end(gctx, inst.ID, shard, base)
-			guessed()
-			if err != nil {
+			if guessed(); err != nil {
 				return err
+			}
+			if v.old() && !trusting() { // we slept meanwhile: the end is of long ago
+				l.forget(inst.ID, shard)
+				return errMoved
 			}
 			st := base.snap.ShardState(shard)
 			tails[shard], err = l.tail(gctx, inst.ID, st, end, base.seen.At, w.bytes)
