@@ -119,7 +119,7 @@ func (e *Engine) answer(ctx context.Context, q *Query) (*Result, error) {
 	if q.Explain {
 		d := r.stats.detail()
 		d.Workers = r.spread.workers
-		d.Pin, d.Scan, d.Page = pinned.Sub(start), scanned.Sub(pinned), time.Since(scanned)
+		d.Pin, d.Scan, d.Page = pinned.Sub(start), scanned.Sub(pinned)-d.Open, time.Since(scanned)
 		res.Stats.Detail = d
 	}
 	return res, nil

@@ -202,3 +202,19 @@ func TestResultJSON(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestExplain looks at the stages and at what was considered, ruled out or not.
+func TestExplain(t *testing.T) {
+	m := byDay(t, 3)
+	d := m.run(t, fromLog+`"where":[{"field":"sequence_number","operator":"eq","value":7}],"reduce":{"type":"countDistinct","field":"id"},"explain":true}`).Stats.Detail
+	var bytes int64
+	for _, f := range m.files {
+		bytes += f.Bytes
+	}
+	if d.BytesConsidered != bytes || bytes == 0 {
+		t.Errorf("%d bytes are considered, want %d", d.BytesConsidered, bytes)
+	}
+	if d.Open <= 0 || d.Scan <= 0 || d.Merge <= 0 {
+		t.Errorf("stages were not measured: %+v", d)
+	}
+}

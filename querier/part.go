@@ -3,6 +3,7 @@ package querier
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/firnlog/firn/layout/segment"
 )
@@ -144,6 +145,8 @@ func (r *run) candidates(c *chunk, rows []int32) ([]entry, error) {
 
 // merge takes in the parts in the order of their units.
 func (r *run) merge(p *part) error {
+	began := time.Now()
+	defer func() { r.stats.merge.Add(int64(time.Since(began))) }()
 	r.matched += p.matched
 	if r.counting {
 		r.total += p.matched

@@ -57,10 +57,12 @@ func (r *run) scan(ctx context.Context) error {
 	if r.never || r.top == nil && r.table == nil && !r.counting {
 		return nil
 	}
+	began := time.Now()
 	sources, err := r.sources(ctx)
 	if err != nil {
 		return err
 	}
+	r.stats.open.Add(int64(time.Since(began)))
 	if r.fan != nil {
 		return r.scanFar(ctx, sources)
 	}
@@ -77,10 +79,12 @@ func (r *run) scanHere(ctx context.Context, sources []*source) error {
 		open = r.view.Fetch
 	}
 	for some := range slices.Chunk(sources, wave) {
+		began := time.Now()
 		units, err := r.open(ctx, some, open)
 		if err != nil {
 			return err
 		}
+		r.stats.open.Add(int64(time.Since(began)))
 		err = inOrder(ctx, len(units), r.workers,
 			func(ctx context.Context, i int) (*part, error) { return r.scanUnit(ctx, units[i]) }, r.merge)
 		if err != nil {
@@ -102,6 +106,7 @@ func (r *run) sources(ctx context.Context) ([]*source, error) {
 		}
 		r.stats.filesConsidered.Add(int64(len(files)))
 		for _, f := range files {
+			r.stats.bytesConsidered.Add(f.Bytes)
 			s, err := r.fileSource(ctx, f)
 			if err != nil {
 				return nil, err

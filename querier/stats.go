@@ -34,11 +34,17 @@ type Stats struct {
 
 // Detail says how a query was answered.
 type Detail struct {
-	RowsCounted     int64         // matches that statistics answered: of manifests, files or row groups
-	FilteredGroups  int64         // row groups that bloom filters ruled out
-	ByColumn        int64         // conditions on paths that a column answered, one for each row group
-	ByJSON          int64         // and those that took the JSON
-	Pin, Scan, Page time.Duration // finding what to read, scanning it, and reading the page's events
+	RowsCounted     int64 // matches that statistics answered: of manifests, files or row groups
+	FilteredGroups  int64 // row groups that bloom filters ruled out
+	ByColumn        int64 // conditions on paths that a column answered, one for each row group
+	ByJSON          int64 // and those that took the JSON
+	BytesConsidered int64 // what the files that were considered take
+
+	Pin   time.Duration // finding the point to read at
+	Open  time.Duration // ruling out files by statistics and opening others, where shares are not spread
+	Scan  time.Duration // reading row groups, beside which parts are merged
+	Merge time.Duration // of Scan, merging parts
+	Page  time.Duration // reading the page's events, or putting groups in order
 
 	Workers map[string]int64 // shares by the process that did them; "" is this one
 }
@@ -50,6 +56,7 @@ type counters struct {
 	tailCommits                                              atomic.Int64
 	reads                                                    segment.Reads
 	rowsCounted, filteredGroups, byColumn, byJSON            atomic.Int64
+	bytesConsidered, open, merge                             atomic.Int64 // times in nanoseconds
 	shares, sharesHere, sharesResent                         atomic.Int64
 }
 
@@ -66,7 +73,8 @@ func (c *counters) stats(since time.Time) Stats {
 
 func (c *counters) detail() *Detail {
 	return &Detail{RowsCounted: c.rowsCounted.Load(), FilteredGroups: c.filteredGroups.Load(),
-		ByColumn: c.byColumn.Load(), ByJSON: c.byJSON.Load()}
+		ByColumn: c.byColumn.Load(), ByJSON: c.byJSON.Load(), BytesConsidered: c.bytesConsidered.Load(),
+		Open: time.Duration(c.open.Load()), Merge: time.Duration(c.merge.Load())}
 }
 
 // figure is a number with its name.
@@ -90,13 +98,15 @@ func (s *Stats) AppendJSON(b []byte) []byte {
 	if d := s.Detail; d != nil {
 		b = appendFigures(append(b, `"explain":{`...), []figure{
 			{"rows_counted", d.RowsCounted}, {"filtered_groups", d.FilteredGroups},
-			{"conditions_by_column", d.ByColumn}, {"conditions_by_json", d.ByJSON},
+			{"conditions_by_column", d.ByColumn}, {"conditions_by_json", d.ByJSON}, {"bytes_considered", d.BytesConsidered},
 		})
 		if len(d.Workers) > 0 {
 			b = append(d.appendWorkers(append(b, `"workers":{`...)), `},`...)
 		}
 		b = appendMilliseconds(b, "pin_milliseconds", d.Pin)
+		b = appendMilliseconds(append(b, ','), "open_milliseconds", d.Open)
 		b = appendMilliseconds(append(b, ','), "scan_milliseconds", d.Scan)
+		b = appendMilliseconds(append(b, ','), "merge_milliseconds", d.Merge)
 		b = append(appendMilliseconds(append(b, ','), "page_milliseconds", d.Page), `},`...)
 	}
 	return append(appendMilliseconds(b, "milliseconds", s.Duration), '}')
