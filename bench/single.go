@@ -22,34 +22,36 @@ func (b *bench) single(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var rates, p50, p99, bare []float64
+	var rates, cpu, p50, p99, bare []float64
 	for range min(b.Runs, 3) {
 		syncs, err := syncTimes(b.Dir, 300)
 		if err != nil {
 			return err
 		}
-		rate, waits, err := b.sendSingly(ctx, events)
+		run, waits, err := b.sendSingly(ctx, events)
 		if err != nil {
 			return err
 		}
-		rates, p50, p99, bare = append(rates, rate), append(p50, waits.at(0.5)), append(p99, waits.at(0.99)), append(bare, syncs.at(0.99))
+		rates, cpu = append(rates, run.rate), append(cpu, run.cpu)
+		p50, p99, bare = append(p50, waits.at(0.5)), append(p99, waits.at(0.99)), append(bare, syncs.at(0.99))
 	}
 	b.report.add(row{Work: work, Unit: "events/s", Firn: figureRef(rates...)})
+	b.report.add(row{Work: work + ": CPU time of the server, compaction included", Unit: "µs/event", Firn: figureRef(cpu...)})
 	b.report.add(row{Work: work + ": acknowledged, median", Unit: "ms", Firn: figureRef(p50...)})
 	b.report.add(row{Work: work + ": acknowledged, p99", Unit: "ms", Firn: figureRef(p99...), Peers: map[string]figure{"a bare file sync": figureOf(bare...)}})
 	return nil
 }
 
 // sendSingly sends each event in a request of its own to a new server.
-func (b *bench) sendSingly(ctx context.Context, events [][]byte) (rate float64, waits times, err error) {
+func (b *bench) sendSingly(ctx context.Context, events [][]byte) (run ingested, waits times, err error) {
 	dir := filepath.Join(b.Dir, "single")
 	defer os.RemoveAll(dir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return 0, nil, err
+		return run, nil, err
 	}
 	s, err := b.serve(ctx, "file://"+dir)
 	if err != nil {
-		return 0, nil, err
+		return run, nil, err
 	}
 	defer func() {
 		if stopped := s.stop(); err == nil {
@@ -57,7 +59,7 @@ func (b *bench) sendSingly(ctx context.Context, events [][]byte) (rate float64, 
 		}
 	}()
 	if err := createInstance(ctx, s.address, "log"); err != nil {
-		return 0, nil, err
+		return run, nil, err
 	}
 	requests := make([]request, len(events))
 	for i, e := range events {
@@ -85,9 +87,10 @@ func (b *bench) sendSingly(ctx context.Context, events [][]byte) (rate float64, 
 		}
 		return ctx.Err()
 	})
-	rate = float64(len(requests)) / time.Since(began).Seconds()
+	sent := float64(len(requests))
+	run = ingested{sent / time.Since(began).Seconds(), s.peak(), float64(s.cpu().Microseconds()) / sent}
 	for _, t := range took {
 		waits = append(waits, t...)
 	}
-	return rate, waits.sorted(), err
+	return run, waits.sorted(), err
 }

@@ -71,6 +71,7 @@ func (h *handler) enter(d Door, route Route) http.Handler {
 				d.Fail(w, r, fault.New(fault.Internal, "panic"))
 			}
 		}()
+		ctx := r.Context()
 		if !route.Public && !route.Sealed {
 			caller, err := Anyone, error(nil)
 			if h.Authenticate != nil {
@@ -80,9 +81,9 @@ func (h *handler) enter(d Door, route Route) http.Handler {
 				d.Fail(w, r, err)
 				return
 			}
-			r = r.WithContext(WithCaller(withRequest(r.Context(), r), caller))
+			ctx = WithCaller(withRequest(ctx, r), caller)
 		}
-		ctx, end := h.WithAnswer(r.Context())
+		ctx, end := h.WithAnswer(ctx)
 		defer end()
 		route.Serve(w, r.WithContext(ctx))
 	})

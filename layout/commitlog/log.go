@@ -11,6 +11,7 @@
 package commitlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -101,22 +102,18 @@ func (l *Log) Table(instance string) snapshot.Table {
 // and, in a process that knows nothing yet, its newest snapshot at the same time:
 // both take two requests in a row.
 func (l *Log) locate(ctx context.Context, instance string, maxAge time.Duration) (catalog.Instance, error) {
-	var inst catalog.Instance
-	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		inst, err = l.catalog.Get(gctx, instance, maxAge)
-		return err
-	})
 	l.mu.Lock()
 	first := len(l.snapshots) == 0
 	l.mu.Unlock()
+	var group errgroup.Group
 	if first && catalog.CheckID(instance) == nil {
 		group.Go(func() error {
-			_, err := l.newest(gctx, instance, chain.Fresh)
+			_, err := l.newest(ctx, instance, chain.Fresh)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
+	inst, err := l.catalog.Get(ctx, instance, maxAge)
+	if err := cmp.Or(err, group.Wait()); err != nil {
 		return inst, err
 	}
 	return active(inst)
@@ -165,7 +162,7 @@ func (l *Log) writer(instance string, shard int) *writer {
 	defer l.mu.Unlock()
 	s := shardOf{instance, shard}
 	if l.writers[s] == nil {
-		l.writers[s] = &writer{log: l, instance: instance, shard: shard, room: make(chan struct{})}
+		l.writers[s] = &writer{log: l, instance: instance, shard: shard}
 	}
 	return l.writers[s]
 }

@@ -42,7 +42,7 @@ type writer struct {
 	mu      sync.Mutex // guards what is below
 	queue   []*request
 	bytes   int           // of the events in the queue and in the group
-	room    chan struct{} // closed when bytes shrink
+	room    chan struct{} // closed when bytes shrink; nil when nobody waits for that
 	running bool
 
 	// The goroutine's own:
@@ -112,6 +112,9 @@ func (w *writer) enqueue(ctx context.Context, r *request) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.bytes > 0 && w.bytes+r.size > w.log.queue {
+		if w.room == nil {
+			w.room = make(chan struct{})
+		}
 		room := w.room
 		w.mu.Unlock()
 		select {
@@ -148,8 +151,10 @@ func (w *writer) withdraw(r *request) bool {
 // free gives back the room that r took. The lock is held.
 func (w *writer) free(r *request) {
 	w.bytes -= r.size
-	close(w.room)
-	w.room = make(chan struct{})
+	if w.room != nil {
+		close(w.room)
+		w.room = nil
+	}
 }
 
 // run commits groups until the queue is empty.
