@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -160,6 +161,7 @@ func (w *writer) free(r *request) {
 // run commits groups until the queue is empty.
 func (w *writer) run() {
 	for {
+		runtime.Gosched() // requests that are ready to be queued join the group
 		w.linger()
 		group := w.take()
 		if len(group) == 0 {
