@@ -461,7 +461,12 @@ func FuzzShare(f *testing.F) {
 	m := byDay(f, 3)
 	for _, query := range []string{`"reduce":{"type":"sum","field":"n"}}`, `"orderBy":{"field":"n"},"limit":3}`} {
 		c := newCrew(m, rand.New(rand.NewPCG(1, 1)), 1, "")
-		c.keep = func(share []byte) { f.Add(share) }
+		var mu sync.Mutex
+		c.keep = func(share []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			f.Add(share)
+		}
 		m.ask(f, c.spreading(m, 10), fromLog+query)
 	}
 	worker := newEngine(m)
