@@ -20,7 +20,10 @@ type Metrics struct {
 }
 
 // table is what a snapshot names.
-type table struct{ files, runs int }
+type table struct {
+	files, runs int
+	busiest     int // data files of the day that has most, over all shards
+}
 
 // NewMetrics registers the metrics of compactors of a log, whose names begin with
 // firn_compactor_.
@@ -53,6 +56,7 @@ func NewMetrics(log *commitlog.Log, registry prometheus.Registerer) *Metrics {
 	gauge("unfolded_bytes", "Bytes of commits of this process that wait to be folded.", backlog(func(b commitlog.Backlog) float64 { return float64(b.Bytes) }, plus))
 	gauge("unfolded_age_seconds", "Age of the oldest commit of this process that waits to be folded.",
 		backlog(func(b commitlog.Backlog) float64 { return time.Since(b.Since).Seconds() }, func(a, b float64) float64 { return max(a, b) }))
+	gauge("day_files", "Data files of the day that has most, over all shards of an instance.", m.most)
 	gauge("files", "Data files of the instances that this process compacted.", m.sum(func(t table) int { return t.files }))
 	gauge("runs", "Runs of heads and keys of the instances that this process compacted.", m.sum(func(t table) int { return t.runs }))
 	return m
@@ -69,6 +73,18 @@ func (m *Metrics) sum(of func(table) int) func() float64 {
 		}
 		return float64(n)
 	}
+}
+
+// most returns how many data files the day has that has most. Merging bounds these
+// for each shard; firn compact --plan shows them all.
+func (m *Metrics) most() float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, t := range m.tables {
+		n = max(n, t.busiest)
+	}
+	return float64(n)
 }
 
 // stepped counts a step that was committed.
@@ -89,6 +105,9 @@ func (m *Metrics) committed(id string, s *snapshot.Snapshot) {
 	var t table
 	for _, d := range s.Days {
 		t.files += d.Count
+		if len(d.Day) == len(time.DateOnly) {
+			t.busiest = max(t.busiest, d.Count)
+		}
 	}
 	for _, st := range s.Shards {
 		t.runs += len(st.Heads) + len(st.Keys)

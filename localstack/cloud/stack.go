@@ -64,30 +64,43 @@ func Start(opts Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stack{URL: "http://" + l.Addr().String(), Functions: map[string]*Function{}}
-	if s.runtime, err = startRuntime(); err != nil {
-		l.Close()
+	var ctx context.Context
+	s := &Stack{URL: "http://" + l.Addr().String(), Functions: map[string]*Function{}, gateway: &http.Server{}}
+	ctx, s.cancel = context.WithCancel(context.Background())
+	if err := s.prepare(opts, template); err != nil {
+		_ = l.Close()
+		s.Stop()
 		return nil, err
+	}
+	s.sockets = &webSocketAPI{function: s.Functions["socket"], host: l.Addr().String(), conns: map[string]*websocket.Conn{}}
+	s.gateway.Handler = s.routes(ctx, template, cmp.Or(opts.Patience, 29*time.Second))
+	go func() { _ = s.gateway.Serve(l) }()
+	s.deliver(ctx, opts.Schedule)
+	return s, nil
+}
+
+// prepare makes the functions, and what they are called by.
+func (s *Stack) prepare(opts Options, template *infra.Template) (err error) {
+	if s.runtime, err = startRuntime(); err != nil {
+		return err
 	}
 	functions, err := template.Functions()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.rights = &rights{functions: functions}
 	for name, f := range functions {
 		s.Functions[name] = s.function(name, opts)
 		if s.Functions[name].Env, err = s.environment(name, opts, template.Globals.Function, f); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s.Queue, s.Stream = newQueue(s.Functions["ingest"]), newStream(s.Functions["ingest"], 2)
-	s.sockets = &webSocketAPI{function: s.Functions["socket"], host: l.Addr().String(), conns: map[string]*websocket.Conn{}}
-	patience := opts.Patience
-	if patience == 0 {
-		patience = 29 * time.Second
-	}
-	var ctx context.Context
-	ctx, s.cancel = context.WithCancel(context.Background())
+	return nil
+}
+
+// routes are those of the gateway, of function URLs, and of what functions call.
+func (s *Stack) routes(ctx context.Context, template *infra.Template, patience time.Duration) http.Handler {
 	api := http.NewServeMux()
 	for pattern, name := range template.Routes() {
 		api.Handle(pattern, httpAPI(s.Functions[name], patience))
@@ -98,18 +111,20 @@ func Start(opts Options) (*Stack, error) {
 	own.HandleFunc("/ws", s.sockets.connect)
 	own.Handle("/as/{function}/", s.asFunction(s.services(ctx)))
 	own.Handle("/", api)
-	s.gateway = &http.Server{Handler: own}
-	go func() { _ = s.gateway.Serve(l) }()
+	return own
+}
+
+// deliver invokes functions with what queue, stream and schedule bring.
+func (s *Stack) deliver(ctx context.Context, schedule time.Duration) {
 	for range 2 {
 		go s.Queue.run(ctx)
 	}
 	for shard := range s.Stream.shards {
 		go s.Stream.run(ctx, shard)
 	}
-	if opts.Schedule > 0 {
-		go s.schedule(ctx, opts.Schedule)
+	if schedule > 0 {
+		go s.schedule(ctx, schedule)
 	}
-	return s, nil
 }
 
 // services are those of AWS that functions call.
@@ -196,7 +211,7 @@ func (s *Stack) Call(ctx context.Context, name string, in, out any) error {
 	return json.NewDecoder(a.Body).Decode(out)
 }
 
-// Stop ends everything, requests in flight included.
+// Stop ends everything that was started, requests in flight included.
 func (s *Stack) Stop() {
 	s.cancel()
 	_ = s.gateway.Close()
@@ -208,5 +223,7 @@ func (s *Stack) Stop() {
 	for _, f := range s.Functions {
 		f.stop()
 	}
-	_ = s.runtime.server.Close()
+	if s.runtime != nil {
+		_ = s.runtime.server.Close()
+	}
 }
