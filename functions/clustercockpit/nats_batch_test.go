@@ -22,7 +22,10 @@ func TestABadMessageOfAStreamHoldsUpNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "everything to be settled", func() bool { return pending(t, js, "EVENTS", "firn-js") == 0 })
+	eventually(t, "everything to be settled", func() bool {
+		s := b.stats().Receivers["js"] // a consumer that is new has nothing pending before the server has looked
+		return s.Messages == 5 && s.Error == "" && pending(t, js, "EVENTS", "firn-js") == 0
+	})
 	if got := texts(b.ask(`{"cluster":"fritz","queries":[{}]}`).Results[0][0]); got != "1 3" {
 		t.Error(got)
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"testing"
@@ -55,6 +56,17 @@ func (s *single) append(t *testing.T, log *commitlog.Log, name, key string) erro
 	return err
 }
 
+// appendLarge makes the next data file too large to be read by one request.
+func (s *single) appendLarge(t *testing.T, log *commitlog.Log) {
+	t.Helper()
+	noise := make([]byte, 300<<10)
+	rand.Read(noise)
+	b := commitlog.Batch{Events: eventsOf("large", "a"), Hash: "h"}
+	b.Events[0].Metadata = fmt.Appendf(nil, `{"noise":"%x"}`, noise)
+	r, err := log.Append(t.Context(), instance, b)
+	s.note(t, 1, b, r, err)
+}
+
 func (s *single) compact(t *testing.T, log *commitlog.Log) {
 	t.Helper()
 	if _, err := (&compactor.Compactor{Log: log}).Run(t.Context(), instance); err != nil {
@@ -90,6 +102,9 @@ func TestLogOverABadWire(t *testing.T) {
 			}
 			near := commitlog.Open(open(t, bucket))
 			s.append(t, near, "old", "k") // for the data files
+			if op.spared > 0 {
+				s.appendLarge(t, near)
+			}
 			s.compact(t, near)
 			s.append(t, near, "new", "k") // for the log
 			for _, s.fault = range faults {
