@@ -74,14 +74,26 @@ type grid struct {
 	loc      *time.Location
 	bucket   int64 // of the times from … to, the last one left out
 	from, to int64
+	step     int64 // microseconds of every bucket, 0 where their lengths differ
 }
+
+// steps are the lengths in microseconds of one of the units that are always as long
+// where clocks are never set.
+var steps = map[byte]int64{'s': 1e6, 'm': 60e6, 'h': 3600e6, 'd': 86_400e6, 'w': 7 * 86_400e6}
+
+// monday is the first Monday before 1970, in microseconds.
+const monday = -3 * 86_400_000_000
 
 func newGrid(b Bucket) grid {
 	if b.N == 0 {
 		return grid{}
 	}
 	loc, _ := b.location() // it was checked
-	return grid{Bucket: b, loc: loc}
+	g := grid{Bucket: b, loc: loc}
+	if b.Zone == "" {
+		g.step = int64(b.N) * steps[b.Unit]
+	}
+	return g
 }
 
 // value returns the beginning of the bucket that a time lies in. Other values
@@ -90,10 +102,29 @@ func (g *grid) value(v Value) Value {
 	if g.N == 0 {
 		return v
 	}
+	if g.step > 0 {
+		return Value{kind: moment, n: g.floor(v.n)}
+	}
 	if v.n < g.from || v.n >= g.to {
 		g.move(event.Micros(v.n).Time().In(g.loc))
 	}
 	return Value{kind: moment, n: g.bucket}
+}
+
+// floor returns the beginning of the bucket of a time where all are as long: rows
+// come by stream, so that neighbours are seldom in one bucket.
+func (g *grid) floor(n int64) int64 {
+	if g.Unit == 'w' {
+		n -= monday
+	}
+	late := n % g.step
+	if late < 0 {
+		late += g.step
+	}
+	if n -= late; g.Unit == 'w' {
+		n += monday
+	}
+	return n
 }
 
 // move finds the bucket of t, and around t the times that lie in it as well: as
