@@ -70,7 +70,7 @@ var mistakes = []struct {
 	{bug.TrustSlowWriter, "rule 3", "appends", 1000},
 	{bug.TrustSlowReader, "rule 3", "readers", 400},
 	{bug.HoleInTail, "rule 3", "appends", 400},
-	{bug.SleptRequest, "rule 3", "appends", 400},
+	{bug.SleptRequest, "rule 3", "lives", 1000},
 	{bug.LoserCleansUp, "rule 4", "readers", 400},
 	{bug.DeleteFirst, "rule 4", "appends", 400},
 	{bug.OrphansByAge, "rule 4", "shards", 400},
