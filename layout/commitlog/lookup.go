@@ -120,7 +120,8 @@ func (l *Log) find(ctx context.Context, runs snapshot.Shard, n names) (findings,
 		f.keys, err = find[snapshot.Key](ctx, l, runs.Keys, n.keys)
 		return err
 	})
-	return f, group.Wait()
+	err := group.Wait() // before f is read: in one return statement either may come first
+	return f, err
 }
 
 // find looks names up in runs, newest first: in the parts alone that they belong
