@@ -108,7 +108,7 @@ func sealAnswer(h *head, found []byte) []byte {
 
 // do finds what a share is to find.
 func (r *run) do(ctx context.Context, t task, sources []*source) (*outcome, error) {
-	out := &outcome{stats: &r.stats, table: r.table}
+	out := &outcome{stats: &r.stats}
 	var err error
 	if t == taskRows {
 		out.rows, err = r.findRows(ctx, sources)
@@ -127,7 +127,7 @@ func (r *run) do(ctx context.Context, t task, sources []*source) (*outcome, erro
 			out.entries = append(out.entries, *e)
 		}
 	}
-	out.matched = r.matched
+	out.matched, out.table = r.matched, r.table
 	return out, nil
 }
 

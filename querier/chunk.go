@@ -2,6 +2,7 @@ package querier
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/firnlog/firn/layout/commitlog"
@@ -41,6 +42,14 @@ type chunk struct {
 	at      [segment.Metadata + 1][]int32        // by column: where its batch has each row; nil for the row's own number
 	vectors map[string]*vector                   // of shredded fields, by path
 	left    []int32                              // the rows that are still of interest, nil for all
+}
+
+// only returns a chunk of the same unit, and with what was read of it, of which no
+// rows but those given are of interest.
+func (c *chunk) only(rows []int32) *chunk {
+	out := *c
+	out.vectors, out.left = maps.Clone(c.vectors), rows
+	return &out
 }
 
 // keep spares the columns of c a second reading for the page, as far as memory

@@ -156,7 +156,7 @@ func (e *Engine) begin(ctx context.Context, p *plan) (*run, error) {
 		return nil, err
 	}
 	if p.reduce != nil {
-		r.table, r.counting = newTable(r.reduce, r.memory), true
+		r.table = newTable(r.reduce, r.memory)
 	} else if p.q.Limit > 0 {
 		r.top = newTop(p.order, n+1, after, r.memory) // one more tells whether a further page follows
 	}

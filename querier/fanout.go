@@ -77,7 +77,7 @@ func (l Local) Send(ctx context.Context, _ string, share []byte) ([]byte, error)
 // Where the first events of an order can make it needless to look at others, some
 // are looked at here before.
 func (r *run) scanFar(ctx context.Context, sources []*source) error {
-	if r.top != nil && (!r.counting || len(r.deep) == 0 && r.rest.empty()) {
+	if r.seeks() && (!r.counting || len(r.deep) == 0 && r.rest.empty()) {
 		first := r.first(sources)
 		if err := r.scanHere(ctx, sources[:first]); err != nil {
 			return err
@@ -103,7 +103,7 @@ func (r *run) scanFar(ctx context.Context, sources []*source) error {
 	if weigh(left) < r.fan.MinBytes {
 		return r.scanHere(ctx, left)
 	}
-	return r.fanOut(ctx, r.task(), left, r.take)
+	return r.fanOut(ctx, r.task(), left, func(o *outcome) error { return r.take(ctx, o) })
 }
 
 // first returns how many sources make up about one share.
@@ -214,8 +214,8 @@ func (r *run) account(o *outcome) error {
 }
 
 // take merges what a share found.
-func (r *run) take(o *outcome) error {
-	if err := r.merge(&part{matched: o.matched, entries: o.entries, table: o.table}); err != nil {
+func (r *run) take(ctx context.Context, o *outcome) error {
+	if err := r.merge(ctx, &part{matched: o.matched, entries: o.entries, table: o.table}); err != nil {
 		return err
 	}
 	held := 0
@@ -236,6 +236,7 @@ func (r *run) doHere(ctx context.Context, t task, sources []*source) ([]*outcome
 	switch t {
 	case taskReduce:
 		c.table = newTable(r.reduce, r.memory)
+		c.bar.Store(r.bar.Load())
 	case taskTop:
 		c.top = newTop(r.order, r.top.n, r.top.after, r.memory)
 		c.top.bar.Store(r.top.bar.Load())

@@ -26,12 +26,12 @@ func (r *run) scanUnit(ctx context.Context, u *unit) (*part, error) {
 	if !ok || !u.possible(r.deep) || !r.rest.possibleIn(u) {
 		return &part{}, nil
 	}
-	wanted := r.top != nil && !r.top.excludes(e)
+	wanted := (r.top != nil || r.table != nil) && !r.excludes(e)
 	counted := len(rest) == 0 && len(r.deep) == 0 && r.rest.empty() && u.mask == nil
 	switch {
-	case r.table == nil && !wanted && !r.counting:
+	case !wanted && (!r.counting || u.of.counted):
 		return &part{}, nil
-	case r.table == nil && !wanted && counted:
+	case !wanted && counted:
 		r.stats.rowsCounted.Add(int64(u.rows()))
 		return &part{matched: int64(u.rows())}, nil
 	}
@@ -54,7 +54,7 @@ func (r *run) scanRows(ctx context.Context, u *unit, rest []predicate, wanted bo
 		return nil, err
 	}
 	c := &chunk{unit: u, ctx: ctx, stats: &r.stats}
-	if err := r.loadSmall(c, rest); err != nil {
+	if err := r.loadSmall(c, rest, wanted); err != nil {
 		return nil, err
 	}
 	rows, err := r.filter(c, rest)
@@ -64,17 +64,15 @@ func (r *run) scanRows(ctx context.Context, u *unit, rest []predicate, wanted bo
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	p := &part{matched: int64(len(rows))}
+	p := &part{}
+	if !u.of.counted {
+		p.matched = int64(len(rows))
+	}
 	switch {
+	case !wanted:
 	case r.table != nil:
-		p.table = newTable(r.reduce, r.memory)
-		if err = r.reduce.load(c); err == nil {
-			err = p.table.rows(c, rows)
-		}
-		if err == nil {
-			p.table, err = p.table.trimmed(ctx)
-		}
-	case wanted:
+		p.table, err = r.grouped(ctx, c, rows)
+	default:
 		p.entries, err = r.candidates(c, rows)
 		if len(p.entries) > 0 {
 			r.keep(c)
@@ -89,16 +87,17 @@ const smallBytes = 256 << 10
 
 // loadSmall reads all that conditions, reduction and order need at once where it
 // is little: asking for some of it only once the rows are known would cost more
-// than it spares.
-func (r *run) loadSmall(c *chunk, cheap []predicate) error {
+// than it spares. Where nothing is wanted but the total, conditions are all.
+func (r *run) loadSmall(c *chunk, cheap []predicate, wanted bool) error {
 	var cols segment.Columns
 	var paths []string
 	switch {
 	case !c.file:
 		return nil
+	case !wanted:
 	case r.table != nil:
 		cols, paths = r.reduce.sources(c.unit)
-	case r.top != nil:
+	default:
 		cols, paths = r.keys.sources(c.unit)
 		cols |= placeColumns
 	}
@@ -144,20 +143,28 @@ func (r *run) candidates(c *chunk, rows []int32) ([]entry, error) {
 }
 
 // merge takes in the parts in the order of their units.
-func (r *run) merge(p *part) error {
+func (r *run) merge(ctx context.Context, p *part) error {
 	began := time.Now()
 	defer func() { r.stats.merge.Add(int64(time.Since(began))) }()
-	r.matched += p.matched
-	if r.counting {
-		r.total += p.matched
-	}
+	r.count(p.matched)
 	for i := range p.entries {
 		if err := r.top.offer(p.entries[i]); err != nil {
 			return err
 		}
 	}
-	if p.table != nil {
-		return r.table.merge(p.table)
+	if p.table == nil {
+		return nil
 	}
-	return nil
+	if err := r.table.merge(p.table); err != nil {
+		return err
+	}
+	return r.settleGroups(ctx)
+}
+
+// count takes in events that match.
+func (r *run) count(n int64) {
+	r.matched += n
+	if r.counting {
+		r.total += n
+	}
 }

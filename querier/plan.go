@@ -16,7 +16,7 @@ type plan struct {
 	rest     *residue    // conditions that are neither
 	never    bool        // the conditions contradict each other
 	from, to event.Micros
-	order    order
+	order    order       // of events: that asked for, or in which the groups of a reduction are sought
 	keys     *projection // the fields of order
 	reduce   *reducePlan // nil without a reduction
 	show     *selection
@@ -45,6 +45,12 @@ func planAt(q *Query, now time.Time) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{q: q, rest: rest, order: newOrder(q.OrderBy), show: newSelection(q)}
+	if q.Reduce != nil {
+		p.reduce = newReducePlan(q.Instance, q.Reduce)
+		if p.reduce.seeks() {
+			p.order = p.reduce.seekOrder()
+		}
+	}
 	p.keys = newProjection(q.Instance, p.order.fields()).ask(needNull)
 	left := intervals(all)
 	for _, i := range left {
@@ -62,9 +68,6 @@ func planAt(q *Query, now time.Time) (*plan, error) {
 		}
 	}
 	slices.SortStableFunc(p.cheap, func(a, b predicate) int { return cmp.Compare(a.cost(), b.cost()) })
-	if q.Reduce != nil {
-		p.reduce = newReducePlan(q.Instance, q.Reduce)
-	}
 	return p, nil
 }
 

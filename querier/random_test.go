@@ -219,7 +219,29 @@ func randomQuery(rng *rand.Rand, events []event.Event) string {
 
 var randomReductions = append(slices.Clone(reductions), "p50", "p99", "p99.9", "p1")
 
+// randomFirsts returns a reduction to the first groups by an extreme, most of which
+// are found without all events.
+func randomFirsts(rng *rand.Rand) string {
+	typ, direction := Min, "asc"
+	if rng.IntN(2) == 0 {
+		typ, direction = Max, "desc"
+	}
+	if rng.IntN(6) == 0 {
+		direction = pick(rng, []string{"asc", "desc"})
+	}
+	keys := pick(rng, []string{`"stream_id"`, `"event_type"`, `"payload.a"`, `"stream_id","b"`, `{"field":"timestamp","bucket":"1h"}`})
+	more := pick(rng, []string{"", "", `,{"field":"event_type","direction":"desc"}`})
+	if !strings.Contains(keys, "event_type") {
+		more = ""
+	}
+	return fmt.Sprintf(`{"values":{"x":{"type":%q,"field":%q}},"groupBy":[%s],"orderBy":[{"field":"x","direction":%q}%s],"limit":%d}`,
+		typ, pick(rng, []string{"timestamp", "timestamp", "ingested_at", "sequence_number", "payload.n"}), keys, direction, more, 1+rng.IntN(4))
+}
+
 func randomReduce(rng *rand.Rand) string {
+	if rng.IntN(6) == 0 {
+		return randomFirsts(rng)
+	}
 	aggregation := func() (typ Reduction, text string) {
 		typ = pick(rng, randomReductions)
 		text = fmt.Sprintf(`"type":%q`, typ)

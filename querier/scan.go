@@ -28,7 +28,8 @@ type run struct {
 	counting bool     // the total is wanted
 	top      *top     // nil where no events are wanted
 	table    *table
-	total    int64 // -1 where it is not counted
+	bar      atomic.Pointer[entry] // the last of the groups shown, once they are found; see seek.go
+	total    int64                 // -1 where it is not counted
 	matched  int64
 	memory   *budget
 	kept     atomic.Int64 // bytes of columns kept for the page
@@ -46,6 +47,8 @@ type source struct {
 	open   *segment.File     // nil for a file that is not open yet
 	rest   []predicate       // cheap predicates that statistics leave open
 	mask   *commitlog.Mask   // what is erased of it, nil for nothing
+
+	counted bool // statistics told how many of its events match
 }
 
 // wave is how many files are opened before their row groups are scanned. What
@@ -86,7 +89,8 @@ func (r *run) scanHere(ctx context.Context, sources []*source) error {
 		}
 		r.stats.open.Add(int64(time.Since(began)))
 		err = inOrder(ctx, len(units), r.workers,
-			func(ctx context.Context, i int) (*part, error) { return r.scanUnit(ctx, units[i]) }, r.merge)
+			func(ctx context.Context, i int) (*part, error) { return r.scanUnit(ctx, units[i]) },
+			func(p *part) error { return r.merge(ctx, p) })
 		if err != nil {
 			return err
 		}
@@ -124,7 +128,7 @@ func (r *run) sources(ctx context.Context) ([]*source, error) {
 		r.stats.tailCommits.Add(1)
 		out = append(out, s)
 	}
-	if r.top != nil {
+	if r.seeks() {
 		slices.SortStableFunc(out, func(a, b *source) int { return r.earlier(a, b) })
 	}
 	return out, nil
@@ -227,6 +231,12 @@ func (r *run) open(ctx context.Context, sources []*source, open opener) ([]*unit
 			}
 			continue
 		}
+		if r.table != nil && r.seeks() && r.counting && s.slice.whole() { // groups that come to be excluded need not be read
+			var err error
+			if s.counted, err = r.tells(s); err != nil {
+				return nil, err
+			}
+		}
 		r.stats.filesRead.Add(1)
 		g.Go(func() (err error) {
 			if err := ctx.Err(); err != nil {
@@ -257,7 +267,7 @@ func (r *run) open(ctx context.Context, sources []*source, open opener) ([]*unit
 		}
 	}
 	r.stats.groupsConsidered.Add(int64(len(units)))
-	if r.top != nil {
+	if r.seeks() {
 		slices.SortStableFunc(units, func(a, b *unit) int {
 			return r.earlier(groupExtent{a.group, a.shard}, groupExtent{b.group, b.shard})
 		})
@@ -272,29 +282,36 @@ func (s *source) unit(number int) *unit {
 }
 
 // settle answers for a file by its statistics alone, if they suffice: when its
-// events can only be counted, and conditions are open only on their types,
-// whose counts are known.
+// events can only be counted.
 func (r *run) settle(s *source) (done bool, err error) {
-	rest, rows, types := s.rest, s.file.Rows, s.file.Types
 	if r.top == nil && r.table == nil && !r.counting {
 		return false, nil // all events are wanted
 	}
+	excluded := r.excludes(s.extent)
 	if !s.slice.whole() {
-		return r.top != nil && !r.counting && r.top.excludes(s.extent), nil
+		return excluded && !r.counting, nil
 	}
 	if r.totalled(s) {
 		return true, nil
 	}
-	if r.top != nil && !r.top.excludes(s.extent) || r.table != nil && !r.reduce.statistics() {
+	if !excluded && (r.top != nil || r.table != nil && !r.reduce.statistics()) {
 		return false, nil
 	}
-	if r.top != nil && !r.counting {
+	if excluded && !r.counting {
 		return true, nil
 	}
+	return r.tells(s)
+}
+
+// tells takes in the events of a file that its statistics alone tell of: when
+// conditions are open only on their types, whose counts are known.
+func (r *run) tells(s *source) (done bool, err error) {
+	rest, rows, types := s.rest, s.file.Rows, s.file.Types
 	if s.mask != nil || len(r.deep) > 0 || !r.rest.empty() || slices.ContainsFunc(rest, func(p predicate) bool { return p.field.base != baseType }) {
 		return false, nil
 	}
-	if len(rest) == 0 && !(r.table != nil && r.reduce.byType()) {
+	byType := r.table != nil && r.reduce.byType() && r.reduce.statistics()
+	if len(rest) == 0 && !byType {
 		return true, r.counted("", rows)
 	}
 	for t, n := range types {
@@ -310,12 +327,9 @@ func (r *run) settle(s *source) (done bool, err error) {
 
 // counted takes in n events of a type that statistics tell of.
 func (r *run) counted(eventType string, n int64) error {
-	r.matched += n
+	r.count(n)
 	r.stats.rowsCounted.Add(n)
-	if r.counting {
-		r.total += n
-	}
-	if r.table == nil || n == 0 {
+	if r.table == nil || !r.reduce.statistics() || n == 0 {
 		return nil
 	}
 	return r.table.count(eventType, n)

@@ -31,8 +31,7 @@ func (r *run) totalled(s *source) bool {
 	for i := range all {
 		all[i].addTo(r.table.columns[i])
 	}
-	r.matched += s.file.Rows
-	r.total += s.file.Rows
+	r.count(s.file.Rows)
 	r.stats.rowsCounted.Add(s.file.Rows)
 	return true
 }

@@ -3,6 +3,7 @@ package querier
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/firnlog/firn/layout/event"
@@ -23,6 +24,66 @@ func TestFirstGroups(t *testing.T) {
 						reduction, field, more, order))
 				}
 			}
+		}
+	}
+}
+
+// TestFirstGroupsOfLargeUnits finds the first groups among thousands of rows of a row
+// group: where some hundreds are enough to tell, where they are all of one group, and
+// where very many are as far.
+func TestFirstGroupsOfLargeUnits(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 2))
+	for name, stream := range map[string]func(i int) int{
+		"many groups":        func(int) int { return rng.IntN(300) },
+		"one group at first": func(i int) int { return max(0, i/10-200) },
+	} {
+		for _, same := range []int{1, 900} { // events of one time
+			events := manyEvents(4000)
+			sequence := map[string]int64{}
+			for i := range events {
+				e := &events[i]
+				e.Stream = fmt.Sprintf("s%04d", stream(i))
+				sequence[e.Stream]++
+				e.Sequence, e.Time = sequence[e.Stream], event.Micros(i/same)
+			}
+			m := &memory{id: "log", hidden: event.MinTime, now: 99, shred: true}
+			m.addFile(t, events[1500:], 2500)
+			m.addFile(t, events[:1500], 1500)
+			for _, where := range []string{"", `"where":[{"field":"event_type","operator":"eq","value":"t1"}],`, `"where":[{"field":"n","operator":"lt","value":900}],`} {
+				for _, by := range []string{`{"type":"min","field":"timestamp","groupBy":["stream_id"],"orderBy":[{"field":"min"}],"limit":3}`,
+					`{"type":"max","field":"timestamp","groupBy":["stream_id"],"orderBy":[{"field":"max","direction":"desc"}],"limit":5}`} {
+					t.Run(name, func(t *testing.T) { compareRun(t, m, events, fromLog+where+`"reduce":`+by+`}`) })
+				}
+			}
+		}
+	}
+}
+
+// TestFirstGroupsSpareTheRest pins what is not read once the first groups are known:
+// files behind them, also where the total takes the counts by type, and none where
+// it takes a scan.
+func TestFirstGroupsSpareTheRest(t *testing.T) {
+	const first = `"reduce":{"type":"min","field":"timestamp","groupBy":["stream_id"],"orderBy":[{"field":"min"}],"limit":3}`
+	for _, c := range []struct {
+		query       string
+		stream      string // of the first group
+		total       int64
+		files, rows int64 // at most
+	}{
+		{first, `s00`, 4000, wave, 5 * 10 * minWorkers},
+		{`"where":[{"field":"event_type","operator":"eq","value":"t1"}],` + first, `s01`, 1360, wave, 5 * 10 * minWorkers},
+		{`"where":[{"field":"n","operator":"gte","value":0}],` + first, `s00`, 4000, 80, 4000},
+		{`"total":false,"where":[{"field":"n","operator":"gte","value":0}],` + first, `s00`, -1, wave, 5 * 10 * minWorkers},
+	} {
+		m := byDay(t, 80)
+		e := newEngine(m)
+		e.workers = minWorkers
+		res := m.ask(t, e, fromLog+c.query+"}")
+		if got := string(res.Aggregation); !strings.HasPrefix(got, `[{"stream_id":"`+c.stream+`","min":"1970-01-01T00:00:00`) {
+			t.Errorf("%s: %s", c.query, got)
+		}
+		if s := res.Stats; res.Total != c.total || s.FilesRead > c.files || s.RowsScanned > c.rows {
+			t.Errorf("%s: total %d, %d files, %d rows, want %d, at most %d, %d", c.query, res.Total, s.FilesRead, s.RowsScanned, c.total, c.files, c.rows)
 		}
 	}
 }
