@@ -3,6 +3,8 @@ package compactor
 import (
 	"cmp"
 	"context"
+	"errors"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -138,6 +140,7 @@ func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit)
 	for taken < len(commits) && size < foldMemory && len(days) < foldDays {
 		c := commits[taken]
 		taken++
+		runtime.Gosched() // see [Compactor.Serve]
 		if !c.Holds() {
 			continue
 		}
@@ -183,7 +186,11 @@ func sorted(batches [][]event.Event) []event.Event {
 			places = append(places, place{dayOf(e.Time), e.Stream, e.Sequence, e})
 		}
 	}
+	compared := 0
 	slices.SortFunc(places, func(a, b place) int {
+		if compared++; compared%4_096 == 0 {
+			runtime.Gosched()
+		}
 		if c := cmp.Compare(a.day, b.day); c != 0 {
 			return c
 		}
@@ -196,7 +203,8 @@ func sorted(batches [][]event.Event) []event.Event {
 	return out
 }
 
-// writeDays stores one data file for each day of the sorted events.
+// writeDays stores one data file for each day of the sorted events. Files are made
+// one after the other, so that a fold takes one processor, and stored at once.
 func (c *Compactor) writeDays(ctx context.Context, id string, shard int, events []event.Event) ([]snapshot.File, error) {
 	var days [][]event.Event
 	for first := 0; first < len(events); {
@@ -208,20 +216,29 @@ func (c *Compactor) writeDays(ctx context.Context, id string, shard int, events 
 		first = next
 	}
 	files := make([]snapshot.File, len(days))
-	group, ctx := errgroup.WithContext(ctx)
+	group, storing := errgroup.WithContext(ctx)
 	group.SetLimit(uploads)
 	for i, day := range days {
+		if storing.Err() != nil {
+			break
+		}
+		w, err := c.encodeDay(id, shard, day)
+		if err != nil {
+			w.discard()
+			return nil, errors.Join(err, group.Wait())
+		}
 		group.Go(func() (err error) {
-			files[i], err = c.writeDay(ctx, id, shard, day)
+			defer w.discard()
+			files[i], err = w.store(storing)
 			return err
 		})
 	}
-	return files, group.Wait()
+	return files, cmp.Or(group.Wait(), ctx.Err())
 }
 
-// writeDay stores the data file of a day's events, which are sorted by stream
-// and sequence.
-func (c *Compactor) writeDay(ctx context.Context, id string, shard int, events []event.Event) (snapshot.File, error) {
+// encodeDay makes the data file of a day's events, which are sorted by stream and
+// sequence.
+func (c *Compactor) encodeDay(id string, shard int, events []event.Event) (*fileWriter, error) {
 	var h hours
 	for i := range events {
 		h[hourOf(events[i].Time)]++
@@ -231,19 +248,18 @@ func (c *Compactor) writeDay(ctx context.Context, id string, shard int, events [
 	var ch segment.Chooser
 	ch.Add(events)
 	w := c.newFile(id, events[0].Time.Day(), shard, 0, ch.Plan())
-	defer w.discard()
 	for len(events) > 0 {
 		n := slices.IndexFunc(events, func(e event.Event) bool { return p.of(e.Time) != p.of(events[0].Time) })
 		if n < 0 {
 			n = len(events)
 		}
 		if err := w.write(events[:n]); err != nil {
-			return snapshot.File{}, err
+			return w, err
 		}
 		if err := w.endPart(); err != nil {
-			return snapshot.File{}, err
+			return w, err
 		}
 		events = events[n:]
 	}
-	return w.store(ctx)
+	return w, nil
 }

@@ -33,6 +33,10 @@ func due(b commitlog.Backlog, now time.Time) bool {
 // merges, which may take minutes, nor these for folds: whichever commits second
 // applies its step to the other's snapshot. Errors are logged, and the work is
 // tried again the next time.
+//
+// What computes for long yields about every millisecond, so that requests, which
+// compute for a short time, seldom wait for a processor until the scheduler takes
+// one away, which it does after ten milliseconds.
 func (c *Compactor) Serve(ctx context.Context, log *slog.Logger) {
 	folder := &Compactor{Log: c.Log, Metrics: c.Metrics}
 	folded := make(chan string, 1_024) // instances; of those that find no room, the next look finds the files

@@ -11,6 +11,7 @@ func (w *Writer) write(events []event.Event) error {
 	for i := range events {
 		w.shred.shred(i, &events[i])
 	}
+	w.yield()
 	for c := range numColumns {
 		w.values = w.values[:0]
 		for i := range events {
@@ -20,6 +21,7 @@ func (w *Writer) write(events []event.Event) error {
 			return err
 		}
 	}
+	w.yield()
 	for _, f := range w.shred.fields {
 		if _, err := w.columns[f.leaf].WriteRowValues(f.rows[:len(events)]); err != nil {
 			return err

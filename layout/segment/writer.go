@@ -2,6 +2,7 @@ package segment
 
 import (
 	"io"
+	"runtime"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -93,6 +94,14 @@ func (w *Writer) Write(events []event.Event) error {
 		}
 	}
 	return nil
+}
+
+// yield lets requests go first where a data file is made in a server: a commit is
+// a part of one.
+func (w *Writer) yield() {
+	if w.filters != nil {
+		runtime.Gosched()
+	}
 }
 
 // chunk returns how many of the events make the next chunk, and their size.
