@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,11 +101,10 @@ type peer struct {
 }
 
 func (b *bench) appendToPeer(ctx context.Context, p peer, bodies [][]byte) (float64, error) {
-	dir, err := os.MkdirTemp(b.Dir, "peer-*")
+	dir, err := b.scratch("peer")
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
 	return p.run(ctx, dir, bodies, b.Events)
 }
 
@@ -119,9 +117,8 @@ type ingested struct {
 
 // appendToFirn sends all bodies to a new server on a new bucket.
 func (b *bench) appendToFirn(ctx context.Context, bodies [][]byte) (ingested, error) {
-	dir := filepath.Join(b.Dir, "ingest")
-	defer os.RemoveAll(dir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := b.scratch("ingest")
+	if err != nil {
 		return ingested{}, err
 	}
 	s, err := b.serve(ctx, "file://"+dir)

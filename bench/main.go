@@ -24,6 +24,7 @@ type bench struct {
 	Data   string
 	Firn   string
 	only   *regexp.Regexp // nil for all
+	used   []string       // folders of runs that are over
 	report report
 }
 
@@ -57,6 +58,7 @@ func run(ctx context.Context) error {
 		defer os.RemoveAll(dir)
 		b.Dir = dir
 	}
+	defer b.clean()
 	b.report = report{Command: "bench " + strings.Join(os.Args[1:], " "), Date: time.Now().UTC().Format("2 January 2006"), Machine: machine(), live: os.Stderr}
 	if err := b.all(ctx); err != nil {
 		return err
@@ -89,6 +91,22 @@ func (b *bench) all(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// scratch makes a folder for one run of one side. It is removed when all is
+// measured: file systems look for a place for a new file for longer, up to
+// milliseconds on ext4 without a journal, while many were deleted just before.
+func (b *bench) scratch(name string) (string, error) {
+	dir, err := os.MkdirTemp(b.Dir, name+"-*")
+	b.used = append(b.used, dir)
+	return dir, err
+}
+
+// clean removes what [bench.scratch] made.
+func (b *bench) clean() {
+	for _, dir := range b.used {
+		_ = os.RemoveAll(dir)
+	}
 }
 
 // wanted reports whether a work is to be measured.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -19,9 +17,8 @@ func (b *bench) mixed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(b.Dir, "mixed")
-	defer os.RemoveAll(dir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := b.scratch("mixed")
+	if err != nil {
 		return err
 	}
 	s, err := b.serve(ctx, "file://"+dir)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 )
@@ -44,9 +42,8 @@ func (b *bench) single(ctx context.Context) error {
 
 // sendSingly sends each event in a request of its own to a new server.
 func (b *bench) sendSingly(ctx context.Context, events [][]byte) (run ingested, waits times, err error) {
-	dir := filepath.Join(b.Dir, "single")
-	defer os.RemoveAll(dir)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := b.scratch("single")
+	if err != nil {
 		return run, nil, err
 	}
 	s, err := b.serve(ctx, "file://"+dir)
