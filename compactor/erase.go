@@ -70,7 +70,7 @@ func (c *Compactor) eraseShard(ctx context.Context, id string, v *commitlog.View
 // eraseFile takes a file's rewriting into an edit, or where it holds nothing of
 // what its mask names, only the note that this is so.
 func (c *Compactor) eraseFile(ctx context.Context, id string, v *commitlog.View, f snapshot.File, mask *commitlog.Mask, to int64, edit *snapshot.Edit, report *Report) error {
-	file, err := v.Open(ctx, f)
+	file, err := v.FetchOnce(ctx, f)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (c *Compactor) mergeFiles(ctx context.Context, id string, v *commitlog.View
 	var files []*segment.File
 	for _, f := range inputs {
 		level, erasedTo = max(level, f.Level+1), min(erasedTo, f.ErasedTo)
-		file, err := v.Open(ctx, f)
+		file, err := v.FetchOnce(ctx, f)
 		if err != nil {
 			return snapshot.File{}, err
 		}

@@ -197,6 +197,13 @@ func (v *View) Fetch(ctx context.Context, f snapshot.File) (*segment.File, error
 	return file, v.gone(err)
 }
 
+// FetchOnce is [View.Fetch] for who replaces the file: nothing is kept of it, which
+// would push out what others come back for.
+func (v *View) FetchOnce(ctx context.Context, f snapshot.File) (*segment.File, error) {
+	file, err := segment.FetchData(ctx, v.log.store, f.Key, f.Bytes, f.End, f.EndSum)
+	return file, v.gone(err)
+}
+
 // opener is [segment.OpenData] or [segment.FetchData].
 type opener func(ctx context.Context, s store.Store, key string, size, end int64, sum string) (*segment.File, error)
 

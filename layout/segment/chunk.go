@@ -8,10 +8,6 @@ import (
 
 // write appends one chunk of rows to all columns.
 func (w *Writer) write(events []event.Event) error {
-	for i := range events {
-		w.shred.shred(i, &events[i])
-	}
-	w.yield()
 	for c := range numColumns {
 		w.values = w.values[:0]
 		for i := range events {
@@ -20,6 +16,12 @@ func (w *Writer) write(events []event.Event) error {
 		if _, err := w.columns[w.leaf[c]].WriteRowValues(w.values); err != nil {
 			return err
 		}
+	}
+	w.yield()
+	// Copying the documents brought them near: in the order of a file they come from
+	// all over the memory, and a copy waits for several at once, a parser for each.
+	for i := range events {
+		w.shred.shred(i, &events[i])
 	}
 	w.yield()
 	for _, f := range w.shred.fields {

@@ -49,6 +49,7 @@ type Plan struct {
 	Fields       []Field // in the order of their paths
 	IDBits       int     // of a bloom filter over event ids, in bits a row; 0 for none
 	Dictionaries Columns // of timestamp, ingested_at and metadata those whose values come again often
+	Bytes        int64   // about what all events take; 0 where nothing is known
 }
 
 // FieldInfo tells what a file's column of a field holds, over all rows. A row

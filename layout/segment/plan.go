@@ -16,6 +16,9 @@ const (
 	filterBits  = 10    // of a bloom filter, for a value: one error in a hundred
 )
 
+// besideJSON is about what an event takes beside its documents, in bytes.
+const besideJSON = 100
+
 // candidate is a path that may get a column.
 type candidate struct {
 	Field
@@ -32,7 +35,7 @@ func (c *Chooser) Plan() Plan {
 	if c.rows == 0 {
 		return Plan{}
 	}
-	p := Plan{IDBits: filterSize(c.ids, c.rows), Dictionaries: c.dictionaries()}
+	p := Plan{IDBits: filterSize(c.ids, c.rows), Dictionaries: c.dictionaries(), Bytes: c.bytes + c.rows*besideJSON}
 	var all []candidate
 	for d := range c.docs {
 		all = append(all, c.candidates(c.docs[d].root, documents[d].String())...)
@@ -117,7 +120,7 @@ func (t *tally) field(path string, rows int64) Field {
 	case t.length <= n*maxLength:
 		f.Type = String
 		if t.high() {
-			f.FilterBits = filterSize(t.texts, rows)
+			f.FilterBits = filterSize(int64(t.unlike()*float64(t.texts)), rows) // a value that comes again sets no more bits
 		}
 	}
 	return f

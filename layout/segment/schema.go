@@ -3,6 +3,8 @@ package segment
 import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding"
+
+	"github.com/firnlog/firn/layout/codec"
 )
 
 // fieldsName is the group that holds the columns of fields.
@@ -30,7 +32,7 @@ func dataSchema(p *Plan) *parquet.Schema {
 		if c.Name() == Payload.String() && len(s) > 0 {
 			root.fields = append(root.fields, parquet.Group{fieldsName: s}.Fields()...)
 		}
-		root.fields = append(root.fields, p.column(c))
+		root.fields = append(root.fields, fitting(p.column(c)))
 	}
 	return parquet.NewSchema(commitSchema.Name(), root)
 }
@@ -50,6 +52,15 @@ func (p *Plan) column(c parquet.Field) parquet.Field {
 	return c
 }
 
+// fitting lets the columns that may be text, or much like it, be compressed as it
+// pays.
+func fitting(c parquet.Field) parquet.Field {
+	if c.Name() != Stream.String() && c.Name() != Payload.String() {
+		return c
+	}
+	return parquet.Group{c.Name(): parquet.Compressed(c, codec.Fitting())}.Fields()[0]
+}
+
 func encoded(c parquet.Field, e encoding.Encoding) parquet.Field {
 	return parquet.Group{c.Name(): parquet.Encoded(c, e)}.Fields()[0]
 }
@@ -65,7 +76,7 @@ func (f *Field) node() parquet.Node {
 		return parquet.Optional(parquet.Leaf(parquet.BooleanType))
 	}
 	if f.FilterBits > 0 {
-		return parquet.Optional(parquet.String())
+		return parquet.Compressed(parquet.Optional(parquet.Encoded(parquet.String(), &parquet.Plain)), codec.Fitting())
 	}
 	return parquet.Optional(parquet.Encoded(parquet.String(), &parquet.RLEDictionary))
 }

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"io"
 	"runtime"
 
@@ -21,7 +22,8 @@ const groupBytes = 64 << 20
 const (
 	chunkRows  = 512
 	chunkBytes = 256 << 10
-	pageRows   = 8_192 // rows after which all pages end; those of fields after so many values
+	pageRows   = 8_192     // rows after which all pages end; those of fields after so many values
+	pageBytes  = 512 << 10 // of one column, after which its page ends: larger ones compress little better, and are read for single rows
 )
 
 // Writer writes one event file. Rows must come in the order that the file is
@@ -53,9 +55,11 @@ func NewWriter(w io.Writer, sorted bool, meta map[string]string) *Writer {
 func NewDataWriter(w io.Writer, p Plan, meta map[string]string) *Writer {
 	schema, keep := dataSchema(&p), newFilters()
 	// The dictionaries of a row group are bounded by its rows. A bound beyond
-	// which they go on as plain pages would leave these out of bloom filters.
+	// which they go on as plain pages would leave these out of bloom filters. Room for
+	// a page is made beforehand, of which small files need less.
 	d := newWriter(w, schema, p.Fields, meta,
 		parquet.Compression(codec.Zstd),
+		parquet.PageBufferSize(int(min(max(cmp.Or(p.Bytes, pageBytes), 4<<10), pageBytes))),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("stream_id"), parquet.Ascending("sequence_number"))),
 		parquet.BloomFilters(p.filters()...),
 		parquet.DeferBloomFiltersWithBuffers(keep))
