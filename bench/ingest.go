@@ -60,7 +60,7 @@ func (b *bench) ingest(ctx context.Context) error {
 	} else {
 		b.report.Absent = append(b.report.Absent, "VictoriaLogs is not measured: VICTORIA_LOGS names neither a program nor an address.")
 	}
-	var firn, peak, cpu []float64
+	var firn, peak, cpu, tail []float64
 	theirs := map[string][]float64{}
 	for range min(b.Runs, 3) {
 		run, err := b.appendToFirn(ctx, bodies)
@@ -68,6 +68,7 @@ func (b *bench) ingest(ctx context.Context) error {
 			return err
 		}
 		firn, peak, cpu = append(firn, run.rate), append(peak, float64(run.peak)/(1<<20)), append(cpu, run.cpu)
+		tail = append(tail, float64(run.tail))
 		for _, p := range peers {
 			rate, err := b.appendToPeer(ctx, p, bodies)
 			if err != nil {
@@ -82,6 +83,7 @@ func (b *bench) ingest(ctx context.Context) error {
 	}
 	b.report.add(row{Work: work, Unit: "events/s", Firn: figureRef(firn...), Peers: peerFigures})
 	b.report.add(row{Work: "server while ingesting: memory at its peak", Unit: "MB", Firn: figureRef(peak...)})
+	b.report.add(row{Work: "server while ingesting: the log's tail at its longest", Unit: "commits", Firn: figureRef(tail...)})
 	all := row{Work: "server while ingesting: CPU time, compaction included", Unit: "µs/event", Firn: figureRef(cpu...)}
 	if b.Events >= 5_000_000 { // else too little of a tenth is compacted while it is measured
 		small, err := b.appendToFirn(ctx, bodies[:len(bodies)/10])
@@ -112,6 +114,7 @@ func (b *bench) appendToPeer(ctx context.Context, p peer, bodies [][]byte) (floa
 type ingested struct {
 	rate float64 // events a second, acknowledged
 	peak int64   // bytes of memory of the server
+	tail int64   // commits at most, of the samples, that no data file held yet
 	cpu  float64 // microseconds of the server's CPU time, an event
 }
 
@@ -125,12 +128,15 @@ func (b *bench) appendToFirn(ctx context.Context, bodies [][]byte) (ingested, er
 	if err != nil {
 		return ingested{}, err
 	}
+	var got ingested
 	took := time.Duration(0)
 	if err = createInstance(ctx, s.address, "log"); err == nil {
+		sampled := s.longestTail(ctx)
 		took, err = sendBodies(ctx, s.address, appendPath, bodies)
+		got.tail = sampled()
 	}
 	events := float64(len(bodies) * batchEvents)
-	got := ingested{events / took.Seconds(), s.peak(), float64(s.cpu().Microseconds()) / events}
+	got.rate, got.peak, got.cpu = events/took.Seconds(), s.peak(), float64(s.cpu().Microseconds())/events
 	if stopped := s.stop(); err == nil {
 		err = stopped
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -99,4 +100,52 @@ func createInstance(ctx context.Context, address, id string) error {
 		return fmt.Errorf("making the instance %s: %s", id, resp.Status)
 	}
 	return nil
+}
+
+// longestTail looks now and then at how many commits of the instance log no data
+// file holds yet, until the function that it returns is called, which tells the
+// most that it saw.
+func (s *server) longestTail(ctx context.Context) (sampled func() int64) {
+	ctx, cancel := context.WithCancel(ctx)
+	most := make(chan int64)
+	go func() {
+		var longest int64
+		tick := time.NewTicker(500 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				longest = max(longest, s.tail(ctx))
+			case <-ctx.Done():
+				most <- longest
+				return
+			}
+		}
+	}()
+	return func() int64 { cancel(); return <-most }
+}
+
+// tail returns how many commits no data file holds, 0 when it is not told.
+func (s *server) tail(ctx context.Context) int64 {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.address+"/v1/query", strings.NewReader("from log until 1970-01-01T00:00:00Z | count"))
+	if err != nil {
+		return 0
+	}
+	r.Header.Set("Content-Type", "text/plain")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Data struct {
+			Result struct {
+				Stats struct {
+					Tail int64 `json:"tail_commits"`
+				} `json:"stats"`
+			} `json:"result"`
+		} `json:"data"`
+	}
+	_ = json.NewDecoder(resp.Body).Decode(&answer)
+	return answer.Data.Result.Stats.Tail
 }

@@ -85,7 +85,7 @@ func (b *bench) sendSingly(ctx context.Context, events [][]byte) (run ingested, 
 		return ctx.Err()
 	})
 	sent := float64(len(requests))
-	run = ingested{sent / time.Since(began).Seconds(), s.peak(), float64(s.cpu().Microseconds()) / sent}
+	run = ingested{rate: sent / time.Since(began).Seconds(), peak: s.peak(), cpu: float64(s.cpu().Microseconds()) / sent}
 	for _, t := range took {
 		waits = append(waits, t...)
 	}
