@@ -127,12 +127,12 @@ func ReadBody(w http.ResponseWriter, r *http.Request, l *Loan, raw, plain int64)
 
 // readAll reads src to its end. size is how much there is said to be, or -1.
 // Memory is borrowed before it is taken, and twice as much when it is full, or
-// eight times where that much is announced, so that little is copied: a client that
+// sixteen times where that much is announced, so that little is copied: a client that
 // announces much and sends little holds little.
 func readAll(ctx context.Context, src io.Reader, size, limit int64, l *Loan) ([]byte, error) {
 	most, growth := limit+1, int64(2) // one byte more than there may be, to see the end
 	if size >= 0 {
-		most, growth = min(most, size+1), 8
+		most, growth = min(most, size+1), 16
 	}
 	var body []byte
 	for room := min(firstRead, most); ; room = min(growth*room, most) {
