@@ -66,6 +66,17 @@ func folderOf(bucket string) (string, bool) {
 	return dir, ok && dir != ""
 }
 
+// openExisting opens a bucket, and makes none: a folder that is not there is an
+// error, so that a misspelt path does not pass for an empty bucket.
+func openExisting(ctx context.Context, bucket string) (store.Store, error) {
+	if dir, ok := folderOf(bucket); ok {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, fault.New(fault.NotFound, "there is no bucket at %s: %w", bucket, err)
+		}
+	}
+	return store.Open(ctx, bucket)
+}
+
 // client returns a client of the server, or of the same API in this process on
 // the bucket. A folder that does not exist is made only where a command creates.
 func (a *app) client(ctx context.Context, creates bool) (*client.Client, error) {
@@ -82,12 +93,11 @@ func (a *app) client(ctx context.Context, creates bool) (*client.Client, error) 
 		}
 		return c.WithKey(a.Key), nil
 	}
-	if dir, ok := folderOf(a.Bucket); ok && !creates {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, fault.New(fault.NotFound, "there is no bucket at %s: %w", a.Bucket, err)
-		}
+	open := openExisting
+	if creates {
+		open = store.Open
 	}
-	s, err := store.Open(ctx, absolute(a.Bucket))
+	s, err := open(ctx, absolute(a.Bucket))
 	if err != nil {
 		return nil, err
 	}

@@ -40,15 +40,15 @@ func (c *compactCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := openProved(ctx, bucket)
-	if err != nil {
-		return err
-	}
 	if c.DryRun && !c.SweepOnly {
 		return usage("--dry-run is for --sweep-only")
 	}
 	if c.Plan && c.SweepOnly {
 		return usage("--plan and --sweep-only: give one of them")
+	}
+	s, err := openProved(ctx, bucket, openExisting)
+	if err != nil {
+		return err
 	}
 	log := commitlog.Open(s)
 	ids, err := c.ids(ctx, log)

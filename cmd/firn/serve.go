@@ -69,7 +69,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := openProved(ctx, bucket)
+	s, err := openProved(ctx, bucket, store.Open)
 	if err != nil {
 		return err
 	}
@@ -142,8 +142,8 @@ func (c *serveCmd) doors(events *front.Service, ring *access.Ring) (*functions.D
 }
 
 // openProved opens a bucket and proves that it can carry a log.
-func openProved(ctx context.Context, bucket string) (*store.Counted, error) {
-	s, err := store.Open(ctx, bucket)
+func openProved(ctx context.Context, bucket string, open func(context.Context, string) (store.Store, error)) (*store.Counted, error) {
+	s, err := open(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}

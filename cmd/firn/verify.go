@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/firnlog/firn/layout/fault"
-	"github.com/firnlog/firn/layout/store"
 	"github.com/firnlog/firn/layout/verify"
 )
 
@@ -17,7 +16,7 @@ func (verifyCmd) Help() string {
 	return `Reads every object of a bucket and derives everything anew: numbers without gap
 or double in each stream, snapshots against objects, counts and bounds against
 rows, checksums. It changes nothing, and others may append and compact
-meanwhile. The exit status is 1 when something is wrong.
+meanwhile. The exit status is 1 when something is wrong, or when there is no log.
 
     firn verify --bucket file://./firn-data
     firn verify my-log --bucket file://./firn-data -o json`
@@ -29,13 +28,16 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(ctx, bucket)
+	s, err := openExisting(ctx, bucket)
 	if err != nil {
 		return err
 	}
 	report, err := verify.Run(ctx, s, verify.Options{Instance: c.Instance})
 	if err != nil {
 		return err
+	}
+	if report.Catalog == 0 && report.OK() { // a misspelt prefix must not pass for a whole bucket
+		return fault.New(fault.NotFound, "there is no log at %s: it has no catalog, so that nothing was verified", a.Bucket)
 	}
 	if a.json() {
 		err = a.printJSON(report)

@@ -84,14 +84,18 @@ func makeRoot(dir string) error {
 		}
 		err = os.Mkdir(dir, 0o755)
 	}
-	if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
-		syncErr := syncPath(parent)
-		if err == nil {
-			return syncErr
-		}
-		return nil
+	info, statErr := os.Stat(dir)
+	switch {
+	case statErr != nil:
+		return err
+	case !info.IsDir():
+		return errors.New(dir + " is a file, and a bucket is a folder")
 	}
-	return err
+	syncErr := syncPath(parent)
+	if err == nil {
+		return syncErr
+	}
+	return nil
 }
 
 func syncPath(dir string) error {

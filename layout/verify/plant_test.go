@@ -363,6 +363,19 @@ var plants = map[string]func(bucket) (verify.Kind, string){
 		b.put(layout.Log("plain", 0)+"README.txt", []byte("x"))
 		return verify.Foreign, layout.Log("plain", 0) + "README.txt"
 	},
+	"catalog lost": func(b bucket) (verify.Kind, string) {
+		for _, o := range b.list(layout.Catalog) {
+			b.remove(o.Key)
+		}
+		return verify.Missing, layout.Root("plain")
+	},
+	"newer states of the catalog lost": func(b bucket) (verify.Kind, string) {
+		all := b.list(layout.Catalog)
+		for _, o := range all[:len(all)-1] {
+			b.remove(o.Key)
+		}
+		return verify.Missing, layout.Root("short")
+	},
 	"foreign key in the catalog": func(b bucket) (verify.Kind, string) {
 		b.put("catalog/x", []byte("x"))
 		return verify.Foreign, "catalog/x"

@@ -109,8 +109,9 @@ func verifyInstance(ctx context.Context, s store.Store, inst catalog.Instance) (
 	return Instance{}, nil, fault.New(fault.Unavailable, "it changes faster than it can be read")
 }
 
-// strangers warns of what lies below instances/ and belongs to no instance,
-// also none that was made meanwhile.
+// strangers tells of what lies below instances/ and belongs to no instance, also
+// none that was made meanwhile. Objects of Firn's are a fault: an instance is in
+// the catalog before its first object is stored, and for ever.
 func strangers(ctx context.Context, s store.Store, list []catalog.Instance, out *findings) error {
 	const prefix = "instances/"
 	known := map[string]bool{}
@@ -141,6 +142,8 @@ func strangers(ctx context.Context, s store.Store, list []catalog.Instance, out 
 			out.warn(Foreign, key, "the object belongs to no instance")
 			after = key
 			continue
+		case !known[id] && parseKey(id, key).form != foreign:
+			out.fault(Missing, prefix+id+"/", "the catalog has no such instance, and Firn's objects are there: a state of the catalog is lost")
 		case !known[id]:
 			out.warn(Foreign, prefix+id+"/", "the catalog has no such instance")
 		}
