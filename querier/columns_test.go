@@ -121,6 +121,37 @@ func TestPruning(t *testing.T) {
 	}
 }
 
+// TestNeedleByFilter reads of a path that has no column, but filters, the pages of the
+// document that may hold the text, also within other conditions.
+func TestNeedleByFilter(t *testing.T) {
+	events := manyEvents(20_000)
+	m := &memory{id: "log", hidden: event.MinTime, now: 99, filter: []string{"payload.key"}}
+	m.addFile(t, events, 20_000)
+	key := refGet(events[777], "payload.key").raw
+	all := m.run(t, fromLog+`"where":[{"field":"payload.mixed","operator":"eq","value":"x"}]}`).Stats
+	for _, c := range []struct {
+		where             string
+		total, rows, part int64 // of the bytes, at most this part
+	}{
+		{`{"field":"payload.key","operator":"eq","value":` + key + `}`, 1, 8192, 2},
+		{`{"field":"key","operator":"in","value":["no",` + key + `]}`, 1, 8192, 2},
+		{`{"or":[{"field":"key","operator":"eq","value":` + key + `},{"and":[{"field":"key","operator":"eq","value":"none"},{"field":"n","operator":"gt","value":1}]}]}`, 1, 8192, 2},
+		{`{"field":"payload.key","operator":"eq","value":"none"}`, 0, 0, 10},
+		{`{"not":{"field":"payload.key","operator":"eq","value":` + key + `}}`, 19_999, 20_000, 1},
+		{`{"field":"payload.key","operator":"in","value":[7,` + key + `]}`, 1, 20_000, 1},
+		{`{"field":"payload.key","operator":"eq","value":` + strings.ToUpper(key) + `,"ignoreCase":true}`, 1, 20_000, 1},
+	} {
+		res := m.run(t, fromLog+`"where":[`+c.where+`],"select":["id"],"explain":true}`)
+		s := res.Stats
+		if res.Total != c.total || s.RowsScanned > c.rows || s.BytesRead*c.part > all.BytesRead*21/20 {
+			t.Errorf("%s: total %d, scanned %d rows and read %d bytes of %d", c.where, res.Total, s.RowsScanned, s.BytesRead, all.BytesRead)
+		}
+		if used := s.Detail.ByFilter > 0; used != (c.part > 1) {
+			t.Errorf("%s: %d conditions by filters", c.where, s.Detail.ByFilter)
+		}
+	}
+}
+
 // TestCancelled counts the files that are opened behind the client's leaving.
 func TestCancelled(t *testing.T) {
 	m := &memory{id: "log", hidden: event.MinTime, now: 99}

@@ -75,6 +75,9 @@ func (c *condition) pages(u *unit, negated bool, stats *counters) (segment.Rows,
 		return nil, nil
 	}
 	pages, k, err := u.pages(&c.leaf)
+	if pages == nil && err == nil && !negated {
+		return u.filtered(&c.leaf, stats)
+	}
 	if pages == nil || err != nil {
 		return nil, err
 	}

@@ -84,17 +84,60 @@ func (u *unit) narrow(cheap, deep []predicate, rest *residue, stats *counters) (
 			rows = rows.Intersect(some)
 		}
 	}
-	switch n := rows.Count(); {
-	case n == 0:
+	if rows.Count() == 0 {
 		return false, nil
-	case n < u.group.Rows():
-		u.sel = rows
 	}
 	held, err := u.held(cheap, deep)
-	if !held && err == nil {
+	if err != nil {
+		return false, err
+	}
+	for i := 0; i < len(deep) && held; i++ {
+		some, err := u.filtered(&deep[i], stats)
+		if err != nil {
+			return false, err
+		}
+		if some != nil {
+			rows = rows.Intersect(some)
+			held = rows.Count() > 0
+		}
+	}
+	if !held {
 		stats.filteredGroups.Add(1)
 	}
-	return held, err
+	if rows.Count() < u.group.Rows() {
+		u.sel = rows
+	}
+	return held, nil
+}
+
+// filtered returns the rows that filters of a path that has no column leave open for a
+// predicate; nil for all where there are none, or the predicate asks for no texts.
+func (u *unit) filtered(p *predicate, stats *counters) (segment.Rows, error) {
+	texts := p.texts()
+	if texts == nil || u.mask != nil || !p.field.isJSON() {
+		return nil, nil
+	}
+	rows, ok, err := u.group.RowsWith(p.field.canonical(), texts)
+	if ok {
+		stats.byFilter.Add(1)
+	}
+	return rows, err
+}
+
+// texts returns the texts one of which a predicate asks for, if they are few; nil if
+// it asks for anything else.
+func (p *predicate) texts() (texts []string) {
+	values := p.test.values
+	if p.test.fold || p.test.op != Eq && p.test.op != In || len(values) > fewValues {
+		return nil
+	}
+	for i := range values {
+		if values[i].kind != text {
+			return nil
+		}
+		texts = append(texts, values[i].s)
+	}
+	return texts
 }
 
 // pages returns the pages of the column that a predicate is about, nil where it

@@ -38,6 +38,7 @@ type Detail struct {
 	FilteredGroups  int64 // row groups that bloom filters ruled out
 	ByColumn        int64 // conditions on paths that a column answered, one for each row group
 	ByJSON          int64 // and those that took the JSON
+	ByFilter        int64 // of the latter, those on texts of which filters left some rows, or none
 	BytesConsidered int64 // what the files that were considered take
 
 	Pin   time.Duration // finding the point to read at
@@ -55,7 +56,7 @@ type counters struct {
 	pagesConsidered, pagesRead, rowsScanned, rowsMatched     atomic.Int64
 	tailCommits                                              atomic.Int64
 	reads                                                    segment.Reads
-	rowsCounted, filteredGroups, byColumn, byJSON            atomic.Int64
+	rowsCounted, filteredGroups, byColumn, byJSON, byFilter  atomic.Int64
 	bytesConsidered, open, merge                             atomic.Int64 // times in nanoseconds
 	shares, sharesHere, sharesResent                         atomic.Int64
 }
@@ -73,7 +74,7 @@ func (c *counters) stats(since time.Time) Stats {
 
 func (c *counters) detail() *Detail {
 	return &Detail{RowsCounted: c.rowsCounted.Load(), FilteredGroups: c.filteredGroups.Load(),
-		ByColumn: c.byColumn.Load(), ByJSON: c.byJSON.Load(), BytesConsidered: c.bytesConsidered.Load(),
+		ByColumn: c.byColumn.Load(), ByJSON: c.byJSON.Load(), ByFilter: c.byFilter.Load(), BytesConsidered: c.bytesConsidered.Load(),
 		Open: time.Duration(c.open.Load()), Merge: time.Duration(c.merge.Load())}
 }
 
@@ -98,7 +99,7 @@ func (s *Stats) AppendJSON(b []byte) []byte {
 	if d := s.Detail; d != nil {
 		b = appendFigures(append(b, `"explain":{`...), []figure{
 			{"rows_counted", d.RowsCounted}, {"filtered_groups", d.FilteredGroups},
-			{"conditions_by_column", d.ByColumn}, {"conditions_by_json", d.ByJSON}, {"bytes_considered", d.BytesConsidered},
+			{"conditions_by_column", d.ByColumn}, {"conditions_by_json", d.ByJSON}, {"conditions_by_filter", d.ByFilter}, {"bytes_considered", d.BytesConsidered},
 		})
 		if len(d.Workers) > 0 {
 			b = append(d.appendWorkers(append(b, `"workers":{`...)), `},`...)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -29,7 +30,21 @@ type memory struct {
 	opened  atomic.Int64
 	onOpen  func() // called by Open, if set
 	now     event.Micros
-	shred   bool // data files get the columns that a chooser chooses
+	shred   bool     // data files get the columns that a chooser chooses
+	filter  []string // and filters for those of these paths that get no column
+}
+
+// filters returns the paths that get filters in a file by a plan.
+func (m *memory) filters(p *segment.Plan) (out []segment.Field) {
+	for _, path := range m.filter {
+		meets := func(f segment.Field) bool {
+			return strings.HasPrefix(f.Path+".", path+".") || strings.HasPrefix(path+".", f.Path+".")
+		}
+		if !slices.ContainsFunc(p.Fields, meets) && !slices.ContainsFunc(out, meets) {
+			out = append(out, segment.Field{Path: path, Type: segment.String, FilterBits: 10})
+		}
+	}
+	return out
 }
 
 func (m *memory) pin(_ context.Context, id string, _, _ event.Micros) (view, error) {
@@ -128,6 +143,7 @@ func (m *memory) addFile(t testing.TB, events []event.Event, rows int) {
 		c.Add(events)
 		plan = c.Plan()
 	}
+	plan.Filters = m.filters(&plan)
 	w := segment.NewDataWriter(&buf, plan, nil)
 	for part := range slices.Chunk(events, rows) {
 		if err := w.Write(part); err != nil {
@@ -200,7 +216,10 @@ func store(t testing.TB, rng *rand.Rand, events []event.Event, folded float64, h
 		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.shard, b.shard))
 	}) {
 		for part := range slices.Chunk(days[k], 1+rng.IntN(400)) {
-			m.shred = rng.IntN(3) > 0
+			m.shred, m.filter = rng.IntN(3) > 0, nil
+			if rng.IntN(2) == 0 {
+				m.filter = []string{"metadata.source", "payload.a", "payload.b.a", "payload.f"}
+			}
 			m.addFile(t, part, 1+rng.IntN(150))
 		}
 	}

@@ -111,7 +111,7 @@ func BenchmarkWrite(b *testing.B) {
 func BenchmarkShred(b *testing.B) {
 	events := socialEvents(20_000)
 	p := plan(events)
-	s := newShredder(p.Fields, dataSchema(&p))
+	s := newShredder(&p, dataSchema(&p))
 	for b.Loop() {
 		for i := range events {
 			s.shred(i%chunkRows, &events[i])
@@ -158,7 +158,7 @@ func BenchmarkRead(b *testing.B) {
 			b.Fatal(err)
 		}
 		p := Plan{Fields: []Field{{Path: path, Type: String}}}
-		s := newShredder(p.Fields, dataSchema(&p))
+		s := newShredder(&p, dataSchema(&p))
 		for i := range batch.Rows() {
 			s.shred(0, &event.Event{Payload: bytesIn(batch.Text(Payload, i))})
 		}

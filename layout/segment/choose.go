@@ -159,8 +159,10 @@ func (c *Chooser) AddFile(f *File) error {
 		c.bytes += g.meta(f.leaf[Payload]).TotalUncompressedSize
 		c.seeGroup(g)
 	}
-	for i := range f.fields {
-		c.info(&f.fields[i])
+	for _, infos := range [][]FieldInfo{f.fields, f.filtered} {
+		for i := range infos {
+			c.info(&infos[i])
+		}
 	}
 	return nil
 }

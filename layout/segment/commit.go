@@ -58,7 +58,7 @@ func Encode(events []event.Event, meta map[string]string) ([]byte, error) {
 	}
 	// Buffers of a page are made beforehand, and most commits are small. The
 	// writer itself is made anew: one that is reset loses the names of columns.
-	w := newWriter(buf, commitSchema, nil, sealed,
+	w := newWriter(buf, commitSchema, &Plan{}, sealed,
 		parquet.DictionaryMaxBytes(commitDictionary),
 		parquet.Compression(&commitCodec{}),
 		parquet.PageBufferSize(min(max(size, 4<<10), parquet.DefaultPageBufferSize)),

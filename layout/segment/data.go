@@ -104,6 +104,9 @@ func (f *File) Size() int64 {
 		for leaf := range g.chunks {
 			n += int64(g.meta(leaf).BloomFilterLength)
 		}
+		for _, leaf := range f.filterLeaf {
+			n += g.meta(leaf).TotalUncompressedSize
+		}
 	}
 	return n
 }

@@ -47,6 +47,7 @@ func (f *Field) Names() []string { return strings.Split(f.Path, ".") }
 // Plan has no fields, and dictionaries only of streams and types.
 type Plan struct {
 	Fields       []Field // in the order of their paths
+	Filters      []Field // paths of strings that get filters and no columns
 	IDBits       int     // of a bloom filter over event ids, in bits a row; 0 for none
 	Dictionaries Columns // of timestamp, ingested_at and metadata those whose values come again often
 	Bytes        int64   // about what all events take; 0 where nothing is known

@@ -26,6 +26,8 @@ type File struct {
 	byPath map[string]*fieldColumn
 
 	filterSums map[int64]string // of bloom filters, by their offset
+	filtered   []FieldInfo      // paths with filters and no columns
+	filterLeaf map[string]int   // by path, the column of these filters
 }
 
 // fieldColumn is a field and its column in a file.
@@ -53,6 +55,9 @@ func Open(r io.ReaderAt, size int64) (f *File, err error) {
 		f.groups = append(f.groups, &Group{file: f, index: i, chunks: g.ColumnChunks(), rows: int(g.NumRows()), filters: &sync.Map{}})
 	}
 	if err := f.readFields(); err != nil {
+		return nil, err
+	}
+	if err := f.readFiltered(); err != nil {
 		return nil, err
 	}
 	return f, f.readFilterSums()

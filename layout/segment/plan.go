@@ -8,12 +8,16 @@ import (
 
 // What makes a column pay.
 const (
-	minRows     = 32    // a path that so many rows have,
-	minShare    = 1_000 // and one row in so many, is common
-	maxLength   = 256   // bytes of strings, on average: longer ones are text to be read, not compared
-	seldomTwice = 3     // strings that on average come less often get a filter, not a dictionary
-	textShare   = 16    // all different strings together may be one in so many of the bytes of JSON
-	filterBits  = 10    // of a bloom filter, for a value: one error in a hundred
+	minRows     = 32     // a path that so many rows have,
+	minShare    = 1_000  // and one row in so many, is common
+	maxLength   = 256    // bytes of strings, on average: longer ones are text to be read, not compared
+	seldomTwice = 3      // strings that on average come less often get a filter, not a dictionary
+	textShare   = 16     // all different strings together may be one in so many of the bytes of JSON
+	filterBits  = 10     // of a bloom filter, for a value: one error in a hundred
+	filterShare = 200    // filters without columns may be one in so many of the bytes of JSON,
+	maxFilters  = 8      // so many paths may have them,
+	fewAlike    = 1. / 3 // if no more of their strings come again (the sketch is not exact),
+	filterRows  = 2      // and one row in so many has the path
 )
 
 // besideJSON is about what an event takes beside its documents, in bytes.
@@ -22,8 +26,9 @@ const besideJSON = 100
 // candidate is a path that may get a column.
 type candidate struct {
 	Field
-	rows int64   // that the column would have a value in
-	cost float64 // bytes of its different strings, for a row with one
+	rows  int64   // that the column would have a value in
+	cost  float64 // bytes of its different strings, for a row with one
+	alike float64 // part of the strings that came before
 }
 
 // Plan returns how the file is best written: the common paths, up to
@@ -40,7 +45,8 @@ func (c *Chooser) Plan() Plan {
 	for d := range c.docs {
 		all = append(all, c.candidates(c.docs[d].root, documents[d].String())...)
 	}
-	all = affordable(all, float64(c.bytes)/textShare)
+	all, dear := affordable(all, float64(c.bytes)/textShare)
+	p.Filters = c.filters(dear)
 	slices.SortFunc(all, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(b.rows, a.rows), strings.Compare(a.Path, b.Path))
 	})
@@ -51,20 +57,45 @@ func (c *Chooser) Plan() Plan {
 	return p
 }
 
+// filters returns those of the paths that no column is affordable for that get
+// filters: common ones of strings that are nearly all different, first those that most
+// rows have, and of these the longest, which are hashes rather than times. Where a reader takes in all of a
+// row group at once, filters of its parts would spare nothing.
+func (c *Chooser) filters(dear []candidate) (out []Field) {
+	if c.rows < pageRows {
+		return nil
+	}
+	slices.SortFunc(dear, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.rows, a.rows), cmp.Compare(b.cost, a.cost), strings.Compare(a.Path, b.Path))
+	})
+	left := float64(c.bytes) / filterShare
+	for _, f := range dear {
+		cost := float64(f.rows) * filterBits / 8
+		if f.alike <= fewAlike && f.FilterBits > 0 && f.rows*filterRows >= c.rows && cost <= left && len(out) < maxFilters {
+			left -= cost
+			out = append(out, f.Field)
+		}
+	}
+	slices.SortFunc(out, func(a, b Field) int { return slices.Compare(a.Names(), b.Names()) })
+	return out
+}
+
 // affordable returns the candidates that cost least and together no more than
-// the bytes given.
-func affordable(all []candidate, budget float64) []candidate {
+// the bytes given, and the others.
+func affordable(all []candidate, budget float64) (cheap, dear []candidate) {
 	slices.SortFunc(all, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.cost, b.cost), strings.Compare(a.Path, b.Path))
 	})
-	return slices.DeleteFunc(all, func(f candidate) bool {
+	for _, f := range all {
 		cost := f.cost * float64(f.rows)
 		if cost > budget {
-			return true
+			dear = append(dear, f)
+			continue
 		}
 		budget -= cost
-		return false
-	})
+		cheap = append(cheap, f)
+	}
+	return cheap, dear
 }
 
 // candidates returns the paths below n that may get a column. Of names that
@@ -88,6 +119,7 @@ func (c *Chooser) candidates(n *node, path string) []candidate {
 		t := m.tally
 		found := []candidate{{Field: t.field(at, c.rows), rows: t.scalars()}}
 		if found[0].Type == String {
+			found[0].alike = 1 - t.unlike()
 			found[0].cost = t.unlike() * float64(t.length) / float64(t.texts)
 		}
 		if t.objects >= found[0].rows {

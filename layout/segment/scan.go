@@ -26,9 +26,10 @@ type node struct {
 	kind  byte   // of the value: { [ " 0 t f n
 	raw   []byte // the scalar's text; of a string what is between the quotes
 
-	idle  bool      // nothing is wanted of the value
-	field *shredded // the shredder's: nil where no column is
-	tally *tally    // the chooser's
+	idle   bool      // nothing is wanted of the value
+	field  *shredded // the shredder's: nil where no column is
+	hashed *hashed   // and where no filters are
+	tally  *tally    // the chooser's
 }
 
 func (n *node) add(name string) *node {

@@ -10,31 +10,39 @@ import (
 // fieldsName is the group that holds the columns of fields.
 const fieldsName = "fields"
 
-// dataSchema returns the schema of a data file. The fields stand before the
+// dataSchema returns the schema of a data file. Fields and filters stand before the
 // documents, so that what is searched lies together. Their groups are required
 // and only the columns are optional: whether an object was there is a matter of
 // the JSON.
 func dataSchema(p *Plan) *parquet.Schema {
-	s := parquet.Group{}
+	fields, filters := parquet.Group{}, parquet.Group{}
 	for _, f := range p.Fields {
-		names := f.Names()
-		g := s
-		for _, name := range names[:len(names)-1] {
-			if g[name] == nil {
-				g[name] = parquet.Group{}
-			}
-			g = g[name].(parquet.Group)
-		}
-		g[names[len(names)-1]] = f.node()
+		put(fields, &f, f.node())
+	}
+	for _, f := range p.Filters {
+		put(filters, &f, parquet.Optional(parquet.Leaf(parquet.ByteArrayType)))
 	}
 	root := ordered{Node: commitSchema}
 	for _, c := range commitSchema.Fields() {
-		if c.Name() == Payload.String() && len(s) > 0 {
-			root.fields = append(root.fields, parquet.Group{fieldsName: s}.Fields()...)
+		if c.Name() == Payload.String() {
+			root.add(fieldsName, fields)
+			root.add(filtersName, filters)
 		}
 		root.fields = append(root.fields, fitting(p.column(c)))
 	}
 	return parquet.NewSchema(commitSchema.Name(), root)
+}
+
+// put puts the column of a path into a group.
+func put(g parquet.Group, f *Field, column parquet.Node) {
+	names := f.Names()
+	for _, name := range names[:len(names)-1] {
+		if g[name] == nil {
+			g[name] = parquet.Group{}
+		}
+		g = g[name].(parquet.Group)
+	}
+	g[names[len(names)-1]] = column
 }
 
 // column returns a column of commits as data files have it: with or without a
@@ -89,6 +97,13 @@ type ordered struct {
 
 // Fields implements [parquet.Node].
 func (o ordered) Fields() []parquet.Field { return o.fields }
+
+// add adds a group, if it has members.
+func (o *ordered) add(name string, g parquet.Group) {
+	if len(g) > 0 {
+		o.fields = append(o.fields, parquet.Group{name: g}.Fields()...)
+	}
+}
 
 // columnPath returns the names of the field's column in the schema.
 func (f *Field) columnPath() []string { return append([]string{fieldsName}, f.Names()...) }

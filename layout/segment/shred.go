@@ -12,6 +12,7 @@ import (
 type shredder struct {
 	docs   [2]scanner // of payload and metadata
 	fields []*shredded
+	hashed []*hashed
 	texts  []byte // strings of the chunk that stand in no document, for their escapes
 }
 
@@ -23,29 +24,41 @@ type shredded struct {
 	inPage int             // values since the last page ended
 }
 
-// newShredder makes a shredder of the fields, whose columns are in schema.
-func newShredder(fields []Field, schema *parquet.Schema) *shredder {
+// newShredder makes a shredder of the fields and filters of a plan, whose columns are
+// in schema.
+func newShredder(p *Plan, schema *parquet.Schema) *shredder {
 	s := &shredder{}
 	for d := range s.docs {
 		s.docs[d].root = &node{}
 	}
-	for _, f := range fields {
-		names := f.Names()
-		n := s.docs[0].root
-		if names[0] == Metadata.String() {
-			n = s.docs[1].root
-		}
-		for _, name := range names[1:] {
-			m := n.members[name]
-			if m == nil {
-				m = n.add(name)
-			}
-			n = m
-		}
+	for _, f := range p.Filters {
+		h := &hashed{FieldInfo: FieldInfo{Field: f}, leaf: leafOf(schema, f.filterPath())}
+		s.node(&f).hashed = h
+		s.hashed = append(s.hashed, h)
+	}
+	for _, f := range p.Fields {
+		n := s.node(&f)
 		n.field = &shredded{FieldInfo: FieldInfo{Field: f}, leaf: leafOf(schema, f.columnPath()), rows: make([]parquet.Value, chunkRows)}
 		s.fields = append(s.fields, n.field)
 	}
 	return s
+}
+
+// node returns the place of a path in documents.
+func (s *shredder) node(f *Field) *node {
+	names := f.Names()
+	n := s.docs[0].root
+	if names[0] == Metadata.String() {
+		n = s.docs[1].root
+	}
+	for _, name := range names[1:] {
+		m := n.members[name]
+		if m == nil {
+			m = n.add(name)
+		}
+		n = m
+	}
+	return n
 }
 
 // reset forgets the chunk.
@@ -69,8 +82,11 @@ func (s *shredder) shred(row int, e *event.Event) {
 			continue
 		}
 		for _, n := range sc.touched {
-			if n.field != nil && n.valid() {
+			switch {
+			case n.field != nil && n.valid():
 				s.set(n.field, row, n)
+			case n.hashed != nil && n.valid():
+				s.take(n.hashed, n)
 			}
 		}
 	}
@@ -81,6 +97,10 @@ func (s *shredder) shred(row int, e *event.Event) {
 func (s *shredder) unreadable(n *node) {
 	if n.field != nil {
 		n.field.Residual++
+	}
+	if n.hashed != nil {
+		n.hashed.Residual++
+		n.hashed.blind = true
 	}
 	for _, m := range n.members {
 		s.unreadable(m)
@@ -138,15 +158,21 @@ func (f *shredded) double(raw []byte) (parquet.Value, bool) {
 }
 
 func (s *shredder) text(f *shredded, raw []byte) (parquet.Value, bool) {
-	if bytes.IndexByte(raw, '\\') >= 0 {
-		start := len(s.texts)
-		s.texts = unquote(s.texts, raw)
-		raw = s.texts[start:]
-	}
+	raw = s.plain(raw)
 	if len(raw) > MaxFieldText {
 		return parquet.Value{}, false
 	}
 	f.Length += int64(len(raw))
 	f.texts.add(raw)
 	return parquet.ByteArrayValue(raw), true
+}
+
+// plain returns the text that a string stands for.
+func (s *shredder) plain(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	start := len(s.texts)
+	s.texts = unquote(s.texts, raw)
+	return s.texts[start:]
 }

@@ -255,7 +255,7 @@ func FuzzShred(f *testing.F) {
 	f.Fuzz(func(t *testing.T, docs1, docs2 string) {
 		shredders := make([]*shredder, len(plans))
 		for i := range plans {
-			shredders[i] = newShredder(plans[i].Fields, dataSchema(&plans[i]))
+			shredders[i] = newShredder(&plans[i], dataSchema(&plans[i]))
 		}
 		for row, doc := range []string{docs1, docs2, docs1} {
 			valid := jsontext.Value(doc).IsValid(jsontext.AllowDuplicateNames(true))

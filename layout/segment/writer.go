@@ -47,7 +47,7 @@ func NewWriter(w io.Writer, sorted bool, meta map[string]string) *Writer {
 	if sorted {
 		return NewDataWriter(w, Plan{}, meta)
 	}
-	return newWriter(w, commitSchema, nil, meta, parquet.DictionaryMaxBytes(commitDictionary), parquet.Compression(&commitCodec{}))
+	return newWriter(w, commitSchema, &Plan{}, meta, parquet.DictionaryMaxBytes(commitDictionary), parquet.Compression(&commitCodec{}))
 }
 
 // NewDataWriter starts a data file on w, with the fields and filters of the
@@ -57,7 +57,7 @@ func NewDataWriter(w io.Writer, p Plan, meta map[string]string) *Writer {
 	// The dictionaries of a row group are bounded by its rows. A bound beyond
 	// which they go on as plain pages would leave these out of bloom filters. Room for
 	// a page is made beforehand, of which small files need less.
-	d := newWriter(w, schema, p.Fields, meta,
+	d := newWriter(w, schema, &p, meta,
 		parquet.Compression(codec.Zstd),
 		parquet.PageBufferSize(int(min(max(cmp.Or(p.Bytes, pageBytes), 4<<10), pageBytes))),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("stream_id"), parquet.Ascending("sequence_number"))),
@@ -67,16 +67,19 @@ func NewDataWriter(w io.Writer, p Plan, meta map[string]string) *Writer {
 	return d
 }
 
-func newWriter(w io.Writer, schema *parquet.Schema, fields []Field, meta map[string]string, opts ...parquet.WriterOption) *Writer {
+func newWriter(w io.Writer, schema *parquet.Schema, p *Plan, meta map[string]string, opts ...parquet.WriterOption) *Writer {
 	opts = append(opts, schema,
 		parquet.CreatedBy("firn", "1", ""),
 		parquet.DataPageStatistics(false), // the column index has them
 		parquet.SkipPageBounds("payload"),
 		parquet.SkipPageBounds("metadata"))
+	for _, f := range p.Filters {
+		opts = append(opts, parquet.SkipPageBounds(f.filterPath()...))
+	}
 	for k, v := range meta {
 		opts = append(opts, parquet.KeyValueMetadata(k, v))
 	}
-	out := &Writer{w: parquet.NewGenericWriter[any](w, opts...), shred: newShredder(fields, schema)}
+	out := &Writer{w: parquet.NewGenericWriter[any](w, opts...), shred: newShredder(p, schema)}
 	out.columns = out.w.ColumnWriters()
 	for c := range numColumns {
 		out.leaf[c] = leafOf(schema, leaves[c])
@@ -124,6 +127,9 @@ func (w *Writer) end() error {
 		return w.Cut()
 	}
 	if w.page == pageRows {
+		if err := w.endFilters(); err != nil {
+			return err
+		}
 		w.page = 0
 		for _, leaf := range w.leaf {
 			if err := w.columns[leaf].Flush(); err != nil {
@@ -146,6 +152,9 @@ func (w *Writer) end() error {
 func (w *Writer) Cut() error {
 	if w.group == 0 {
 		return nil
+	}
+	if err := w.endFilters(); err != nil {
+		return err
 	}
 	w.group, w.page, w.bytes = 0, 0, 0
 	for _, f := range w.shred.fields {
@@ -182,6 +191,13 @@ func (w *Writer) Close() error {
 			return err
 		}
 		w.w.SetKeyValueMetadata(fieldsKey, text)
+	}
+	if len(w.shred.hashed) > 0 {
+		text, err := encodeFields(w.filtered())
+		if err != nil {
+			return err
+		}
+		w.w.SetKeyValueMetadata(filteredKey, text)
 	}
 	return w.w.Close()
 }
