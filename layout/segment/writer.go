@@ -22,7 +22,7 @@ const groupBytes = 64 << 20
 const (
 	chunkRows  = 512
 	chunkBytes = 256 << 10
-	pageRows   = 8_192     // rows after which all pages end; those of fields after so many values
+	pageRows   = 8_192     // rows after which all pages end, and that a filter is for, by the format; those of fields after so many values
 	pageBytes  = 512 << 10 // of one column, after which its page ends: larger ones compress little better, and are read for single rows
 )
 
