@@ -149,10 +149,13 @@ func (w *world) judge() error {
 			w.history.add(w, part, &op{action: reads, from: from}, v.call, v.end, result{generation: v.generation, seen: render(v.parts[part], from)})
 		}
 	}
-	m := w.history.model.porcupine()
+	effects, err := w.effects()
+	if err != nil {
+		return fmt.Errorf("what was committed cannot be read: %w", err)
+	}
 	for _, part := range w.parts() {
-		if !porcupine.CheckOperations(m, w.history.parts[part]) {
-			return fmt.Errorf("%s: no order of the operations explains what the clients were told:\n%s", part, w.describe(part))
+		if err := w.explain(part, effects[part]); err != nil {
+			return fmt.Errorf("%s: %w:\n%s", part, err, w.describe(part))
 		}
 	}
 	return nil

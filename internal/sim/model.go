@@ -6,8 +6,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/anishathalye/porcupine"
-
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
 )
@@ -60,6 +58,7 @@ const (
 	reused              // nothing written, for the key was used for another body
 	unknown             // nobody can tell
 	failed              // surely not written
+	written             // nobody was told, but its commit is there
 )
 
 // state is the state of one part of the log. It is comparable: the appends and
@@ -84,14 +83,6 @@ func (m *model) add(o *op) {
 func (s state) with(o *op) state {
 	s.log += string([]byte{byte(o.number >> 8), byte(o.number)})
 	return s
-}
-
-// porcupine returns the model in the checker's form.
-func (m *model) porcupine() porcupine.Model {
-	return (&porcupine.NondeterministicModel{
-		Init: func() []any { return []any{state{generation: 1}} },
-		Step: func(s, input, output any) []any { return m.step(s.(state), input.(*op), output.(result)) },
-	}).ToModel()
 }
 
 // step returns the states that the part may be in after the operation; none
@@ -158,7 +149,7 @@ func (m *model) stepAppend(s state, o *op, r result) []any {
 		if used && id != o.id {
 			return []any{s}
 		}
-	case unknown:
+	case unknown, written:
 		return may(s, next, fresh && m.holds(s, o), r)
 	}
 	return nil

@@ -172,10 +172,12 @@ func (p *process) Get(ctx context.Context, key string, r store.Range) (o *store.
 // Put implements [store.Store].
 func (p *process) Put(ctx context.Context, key string, body store.Body, cond store.Condition) (rec store.Receipt, err error) {
 	err = p.request("put", key, func(f fate) error {
-		apply := func() error {
+		apply := func() (rec store.Receipt, err error) {
 			// A request that is on its way does not know that its sender gave up.
-			rec, err = p.mem.Put(context.WithoutCancel(ctx), key, body, cond)
-			return err
+			if rec, err = p.mem.Put(context.WithoutCancel(ctx), key, body, cond); err == nil {
+				p.w.stored(key, body)
+			}
+			return rec, err
 		}
 		unknown := fault.New(fault.Unknown, "put %s: no answer", key)
 		p.clock.judge(p.w, key)
@@ -183,17 +185,18 @@ func (p *process) Put(ctx context.Context, key string, body store.Body, cond sto
 		case putLost:
 			return unknown
 		case putUnanswered, putUnavailable:
-			_ = apply()
+			_, _ = apply()
 			return unknown
 		case putLate:
-			p.w.later(f.before*2000, func() { _, _ = p.mem.Put(context.WithoutCancel(ctx), key, body, cond) })
+			p.w.later(f.before*2000, func() { _, _ = apply() })
 			return unknown
 		case putConflicts:
 			return fault.New(fault.Conflict, "put %s: 409", key)
 		case putRefused:
 			return fault.New(fault.Unavailable, "put %s: connection refused", key)
 		}
-		return apply()
+		rec, err = apply()
+		return err
 	})
 	return rec, err
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"flag"
 	"runtime"
 	"strings"
@@ -70,7 +71,7 @@ var mistakes = []struct {
 	{bug.TrustSlowWriter, "rule 3", "appends", 1000},
 	{bug.TrustSlowReader, "rule 3", "readers", 400},
 	{bug.HoleInTail, "rule 3", "appends", 400},
-	{bug.SleptRequest, "rule 3", "lives", 1000},
+	{bug.SleptRequest, "rule 3", "appends", 400},
 	{bug.LoserCleansUp, "rule 4", "readers", 400},
 	{bug.DeleteFirst, "rule 4", "appends", 400},
 	{bug.OrphansByAge, "rule 4", "shards", 400},
@@ -136,14 +137,20 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 }
 
 // find runs worlds of a kind until one is not as promised, and returns its seed and
-// how many it took; no error when there is none among so many.
+// how many it took; no error when there is none among so many. A world that nobody
+// can judge within the bound of the search counts as one in which nothing was found.
 func find(t *testing.T, kind string, within int) (seed uint64, worlds int, what error) {
 	for seed = 1; worlds < within; seed++ {
 		if kindOf(seed).name != kind {
 			continue
 		}
 		worlds++
-		if _, what = run(t, seed); what != nil {
+		_, what = run(t, seed)
+		if errors.Is(what, errUndecided) {
+			t.Logf("seed %d (%s): %.90v", seed, kind, what)
+			what = nil
+		}
+		if what != nil {
 			break
 		}
 	}

@@ -51,6 +51,7 @@ type world struct {
 	late    sync.WaitGroup
 	broken  error // a promise that an answer broke by itself
 	history history
+	commits map[string]commit // by key: all that were ever stored
 	facts   facts
 	lives   lives
 	orders  []*order // erasures that were asked for
@@ -62,7 +63,7 @@ type world struct {
 // called in, and returns the trace of its requests and the first thing that was
 // not as promised.
 func Run(seed uint64) (trace string, err error) {
-	w := &world{seed: seed, kind: kindOf(seed), mem: store.NewMemory(), began: time.Now()}
+	w := &world{seed: seed, kind: kindOf(seed), mem: store.NewMemory(), began: time.Now(), commits: map[string]commit{}}
 	defer func(j func(time.Duration) time.Duration) { chain.Jitter = j }(chain.Jitter)
 	chain.Jitter = func(d time.Duration) time.Duration { return w.dice("jitter", time.Now()).between(0, d) }
 	defer func(rows int64) { snapshot.PartRows = rows }(snapshot.PartRows)
