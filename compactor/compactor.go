@@ -43,6 +43,10 @@ type Compactor struct {
 // half to twice as large where there is enough.
 const DefaultTarget = 256 << 20
 
+// removesAtOnce is how many data files one step takes out of the table, or a few
+// more: the snapshot lists all that it drops. A variable for tests.
+var removesAtOnce = 2_000
+
 // Report says what a run did to an instance.
 type Report struct {
 	Commits      int64 `json:"commits"`       // commits folded

@@ -57,7 +57,7 @@ func (c *Compactor) eraseShard(ctx context.Context, id string, v *commitlog.View
 		if err != nil {
 			return edit, report, err
 		}
-		if report.BytesWritten >= cmp.Or(c.TargetBytes, DefaultTarget) || bug.In(bug.RewrittenEarly) && !edit.Empty() {
+		if report.BytesWritten >= c.target() || len(edit.Remove) >= removesAtOnce || bug.In(bug.RewrittenEarly) && !edit.Empty() {
 			break
 		}
 	}

@@ -14,10 +14,11 @@ import (
 )
 
 // Erasures that are carried out to the last byte are remembered for goneLife, so
-// that whoever ordered one can learn when, and the newest goneMax of a shard.
+// that whoever ordered one can learn when, and the newest goneMax of an instance, in equal
+// parts for its shards: with 256 shards as many each would make a large snapshot.
 const (
 	goneLife = 30 * 24 * time.Hour
-	goneMax  = 256
+	goneMax  = 1_024
 )
 
 // orders returns the keys of the commits of erasures that a snapshot names, which
@@ -51,7 +52,7 @@ func (s *sweep) settle(ctx context.Context) error {
 	}
 	var edit snapshot.Edit
 	for _, st := range newest.Shards {
-		if to, changed := settled(st, oldest.ShardState(st.Shard), event.ToMicros(s.now)); changed {
+		if to, changed := settled(st, oldest.ShardState(st.Shard), event.ToMicros(s.now), goneMax/len(newest.Shards)); changed {
 			edit.Shards = append(edit.Shards, snapshot.ShardEdit{From: st, To: to})
 		}
 	}
@@ -67,8 +68,9 @@ func (s *sweep) settle(ctx context.Context) error {
 }
 
 // settled returns a shard's state with the erasures marked as gone that an older
-// state knows as rewritten, and without those that are remembered no longer.
-func settled(st, oldest snapshot.Shard, now event.Micros) (to snapshot.Shard, changed bool) {
+// state knows as rewritten, and of those that are gone with as many of the newest as
+// are remembered.
+func settled(st, oldest snapshot.Shard, now event.Micros, remembered int) (to snapshot.Shard, changed bool) {
 	to = st
 	to.Erasures = nil
 	gone := 0
@@ -83,7 +85,7 @@ func settled(st, oldest snapshot.Shard, now event.Micros) (to snapshot.Shard, ch
 			}
 		}
 		if e.Gone != 0 {
-			if gone++; gone > goneMax || now-e.Gone > event.Micros(goneLife.Microseconds()) {
+			if gone++; gone > remembered || now-e.Gone > event.Micros(goneLife.Microseconds()) {
 				changed = true
 				to.ErasedBefore = max(to.ErasedBefore, e.Position)
 				continue

@@ -35,6 +35,10 @@ func (c *Compactor) expire(ctx context.Context, id string, v *commitlog.View) (s
 				edit.Remove = append(edit.Remove, f)
 			}
 		}
+		if len(edit.Remove) >= removesAtOnce {
+			edit.Remove = edit.Remove[:removesAtOnce]
+			break
+		}
 	}
 	return edit, Report{FilesExpired: int64(len(edit.Remove))}, nil
 }

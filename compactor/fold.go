@@ -56,22 +56,21 @@ func bounded(tail []*commitlog.Commit) []*commitlog.Commit {
 
 func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View, shard int, tail []*commitlog.Commit) (snapshot.Edit, Report, error) {
 	from := v.Snapshot().ShardState(shard)
-	to := snapshot.Shard{Shard: shard, Generation: from.Generation}
+	generation, voided := lastDrop(tail, from.Generation)
+	to := snapshot.Shard{Shard: shard, Generation: generation}
+	dropped := generation > from.Generation
 	var edit snapshot.Edit
 	var report Report
-	voided := 0
-	for i, commit := range slices.Backward(tail) {
-		if commit.Drop && commit.Generation > from.Generation {
-			// All that came before is void: the shard's files and runs, too.
-			to.Generation, voided = commit.Generation, i+1
-			var err error
-			if edit.Remove, err = shardFiles(ctx, v, shard); err != nil {
-				return edit, report, err
-			}
-			break
+	if dropped { // the shard's files and runs are void, too
+		var err error
+		if edit.Remove, err = shardFiles(ctx, v, shard); err != nil {
+			return edit, report, err
+		}
+		if len(edit.Remove) > removesAtOnce { // the drop is folded with the last of them
+			edit.Remove = edit.Remove[:removesAtOnce]
+			return edit, report, nil
 		}
 	}
-	dropped := to.Generation > from.Generation
 	events, heads, taken, err := gather(ctx, v, tail[voided:])
 	if err != nil {
 		return edit, report, err
@@ -111,6 +110,17 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 		report.BytesWritten += f.Bytes
 	}
 	return edit, report, nil
+}
+
+// lastDrop returns the generation that the last drop of a tail ends, and how many
+// commits are void by it: the generation given and 0 where there is none.
+func lastDrop(tail []*commitlog.Commit, generation int64) (dropped int64, voided int) {
+	for i, c := range slices.Backward(tail) {
+		if c.Drop && c.Generation > generation {
+			return c.Generation, i + 1
+		}
+	}
+	return generation, 0
 }
 
 // shardFiles returns all data files of a shard.

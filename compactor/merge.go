@@ -35,7 +35,7 @@ func (c *Compactor) merge(ctx context.Context, id string, v *commitlog.View) (sn
 			if inputs == nil {
 				continue
 			}
-			if size > mergeStep && !edit.Empty() {
+			if !edit.Empty() && (size > mergeStep || len(edit.Remove)+len(inputs) > removesAtOnce) {
 				return edit, report, nil
 			}
 			out, err := c.mergeFiles(ctx, id, v, inputs)

@@ -16,13 +16,14 @@ import (
 // a compactor, so that it is kept small: above coarseBytes, without lists of
 // files, or with more than maxDays of them, old days become months and so on, so
 // that a step which changes all of them writes few manifests; above inlineBytes,
-// lists of files move out into manifests, the longest first; above maxBytes it is
-// refused.
+// lists of files move out into manifests, the longest first. What is left, orders
+// to erase and what one step drops, may be many times as large for a while: a
+// snapshot that is refused, which is above maxBytes, stops compaction for good.
 const (
 	inlineBytes = 32 << 10
 	coarseBytes = 128 << 10
 	maxDays     = 128
-	maxBytes    = 1 << 20
+	maxBytes    = 16 << 20
 )
 
 // fit returns s as JSON, with its days made coarser and as many of their lists of

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
@@ -204,4 +206,17 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("format %d was read", s.Format)
 		}
 	})
+}
+
+// A snapshot that is refused would stop compaction for good: orders to erase, of
+// which there may be thousands within a day, must find room.
+func TestManyErasuresFindRoom(t *testing.T) {
+	tb := Table{Store: store.NewMemory(), Instance: "i"}
+	st := Shard{Folded: 20_000}
+	for i := range 20_000 {
+		st.Erasures = append(st.Erasures, Erasure{ID: uuid.NewString(), Position: int64(i + 1), Stream: fmt.Sprintf("%0512d", i)})
+	}
+	if got := commit(t, tb, Edit{Shards: []ShardEdit{{To: st}}}).ShardState(0); len(got.Erasures) != 20_000 {
+		t.Errorf("%d erasures", len(got.Erasures))
+	}
 }
