@@ -1,12 +1,14 @@
 package compactor
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/firnlog/firn/layout"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/snapshot"
 	"github.com/firnlog/firn/layout/store"
 )
@@ -88,5 +90,51 @@ func TestOldErasuresAreForgotten(t *testing.T) {
 	to, changed := settled(st, st, 3, 2)
 	if !changed || len(to.Erasures) != 3 || to.Erasures[0].Position != 13 || to.ErasedBefore != 12 {
 		t.Errorf("%v %+v", changed, to)
+	}
+}
+
+// TestStepsDropFewFiles merges, and then erases, the files of several days.
+func TestStepsDropFewFiles(t *testing.T) {
+	defer func(n int) { removesAtOnce = n }(removesAtOnce)
+	removesAtOnce = 10
+	const days, files = 6, 8
+	l := newLog(t, store.NewMemory(), 1)
+	c := &Compactor{Log: l}
+	for range files {
+		var b commitlog.Batch
+		for day := range days {
+			b.Events = append(b.Events, event.Event{Stream: "s", Type: "t", Time: event.Micros(day) * microsDay, Payload: []byte(`1`), Metadata: []byte(`{}`)})
+		}
+		mustAppend(t, l, b)
+		if err := c.fold(t.Context(), "i", &Report{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustHaveFiles(t, l, days*files)
+	mustRun(t, c)
+	mustHaveFiles(t, l, days)
+	removesAtOnce = 2
+	if _, err := l.EraseStream(t.Context(), "i", "s"); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, c)
+	mustHaveFiles(t, l, 0)
+	for n := int64(1); ; n++ {
+		snap, err := l.Table("i").Read(t.Context(), n)
+		if fault.Is(err, fault.NotFound) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		dropped := 0
+		for _, key := range snap.Dropped {
+			if strings.HasPrefix(key, layout.Data("i")) {
+				dropped++
+			}
+		}
+		if dropped > 10 {
+			t.Errorf("snapshot %d drops %d files", n, dropped)
+		}
 	}
 }
