@@ -18,11 +18,11 @@ const fanIn = 32
 // another rewriting.
 const fewFiles = 6
 
-// A file that was merged before and has one part in mergedPart of the target is
-// large enough to be left so, unless there are manyMerged of them.
+// A file that has one part in largePart of the target is large enough to be left
+// so, unless there are manyLarge of them.
 const (
-	mergedPart = 64
-	manyMerged = 8
+	largePart = 64
+	manyLarge = 8
 )
 
 // settle is how long after its end a day counts as over: most of what comes late
@@ -38,12 +38,11 @@ func over(day, now event.Micros) bool {
 // mergeable returns those files of one day and shard that are to be merged next;
 // nil for none. Files of half the target or more are done. Of the others, fanIn
 // or more of about the same size are merged. When the day is over all are, but
-// for those that were before and are large enough to be left so, as long as none
-// is larger than the rest together. So most events are written twice, by a fold
-// and by one merge, fewer than three times on average, and what comes late once
-// for each doubling; and a day
-// that is over holds in a shard, beside files that are done, fewer than
-// manyMerged + fewFiles and one for each doubling beyond.
+// for those that are large enough to be left so, as long as none is larger than
+// the rest together. So most events are written twice at most, by a fold and by
+// one merge, fewer than three times on average, and what comes late once for each
+// doubling; and a day that is over holds in a shard, beside files that are done,
+// fewer than manyLarge + fewFiles and one for each doubling beyond.
 func mergeable(files []snapshot.File, over bool, target int64) []snapshot.File {
 	small := slices.DeleteFunc(slices.Clone(files), func(f snapshot.File) bool { return f.Bytes >= target/2 })
 	slices.SortFunc(small, func(a, b snapshot.File) int {
@@ -60,8 +59,8 @@ func mergeable(files []snapshot.File, over bool, target int64) []snapshot.File {
 	if !over {
 		return nil
 	}
-	merged := func(f snapshot.File) bool { return f.Level > 0 && f.Bytes >= target/mergedPart }
-	if rest := slices.DeleteFunc(slices.Clone(small), merged); len(small)-len(rest) < manyMerged {
+	large := func(f snapshot.File) bool { return f.Bytes >= target/largePart }
+	if rest := slices.DeleteFunc(slices.Clone(small), large); len(small)-len(rest) < manyLarge {
 		small = rest
 	}
 	best := 0

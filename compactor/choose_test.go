@@ -64,7 +64,7 @@ func TestMergingKeepsItsBounds(t *testing.T) {
 					small++
 				}
 			}
-			if ratio >= 3 || small > manyMerged+fewFiles+12 {
+			if ratio >= 3 || small > manyLarge+fewFiles+12 {
 				t.Errorf("%d folds of up to %d bytes: written %.2f times, %d small files are left", folds, most, ratio, small)
 			}
 		}

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"runtime"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,8 +18,8 @@ import (
 // One step folds commits of one shard until any of these bounds is reached, but at
 // least one commit, whose size appends bound.
 const (
-	foldBytes  = 16 << 20 // of commits as they are stored
-	foldMemory = 48 << 20 // of their events, which are in memory at once
+	foldBytes  = 32 << 20 // of commits as they are stored
+	foldMemory = 80 << 20 // of their events, which are in memory at once
 	foldDays   = 256      // of their events, each of which becomes a file
 )
 
@@ -140,83 +138,10 @@ func shardFiles(ctx context.Context, v *commitlog.View, shard int) ([]snapshot.F
 	return out, nil
 }
 
-// gather returns the events of the first commits as erasures leave them, sorted by
-// day, stream and sequence, where each stream stands, those whose events are all
-// erased included, and how many commits it took: as many as one step bears.
-func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) (all []event.Event, heads map[string]int64, taken int, err error) {
-	heads = map[string]int64{}
-	var batches [][]event.Event
-	days, size := map[int64]bool{}, 0
-	for taken < len(commits) && size < foldMemory && len(days) < foldDays {
-		c := commits[taken]
-		taken++
-		runtime.Gosched() // see [Compactor.Serve]
-		if !c.Holds() {
-			continue
-		}
-		events, err := c.Events()
-		if err != nil {
-			return nil, nil, 0, err
-		}
-		mask, err := v.TailMask(ctx, c)
-		if err != nil {
-			return nil, nil, 0, err
-		}
-		for i := range events {
-			if e := &events[i]; !bug.In(bug.HeadsErased) || !mask.Gone(e.Stream, e.Place.Position) {
-				heads[e.Stream] = e.Sequence
-			}
-		}
-		if !bug.In(bug.FoldUnmasked) {
-			events = mask.Apply(events)
-		}
-		for i := range events {
-			size += events[i].Size()
-			days[dayOf(events[i].Time)] = true
-		}
-		batches = append(batches, events)
-	}
-	return sorted(batches), heads, taken, nil
-}
-
-// sorted returns events by day, stream and sequence. They are large, so that what
-// they are sorted by is sorted in their place.
-func sorted(batches [][]event.Event) []event.Event {
-	type place struct {
-		day      int64
-		stream   string
-		sequence int64
-		event    *event.Event
-	}
-	var places []place
-	for _, events := range batches {
-		places = slices.Grow(places, len(events))
-		for i := range events {
-			e := &events[i]
-			places = append(places, place{dayOf(e.Time), e.Stream, e.Sequence, e})
-		}
-	}
-	compared := 0
-	slices.SortFunc(places, func(a, b place) int {
-		if compared++; compared%4_096 == 0 {
-			runtime.Gosched()
-		}
-		if c := cmp.Compare(a.day, b.day); c != 0 {
-			return c
-		}
-		return cmp.Or(strings.Compare(a.stream, b.stream), cmp.Compare(a.sequence, b.sequence))
-	})
-	out := make([]event.Event, len(places))
-	for i, p := range places {
-		out[i] = *p.event
-	}
-	return out
-}
-
 // writeDays stores one data file for each day of the sorted events. Files are made
 // one after the other, so that a fold takes one processor, and stored at once.
-func (c *Compactor) writeDays(ctx context.Context, id string, shard int, events []event.Event) ([]snapshot.File, error) {
-	var days [][]event.Event
+func (c *Compactor) writeDays(ctx context.Context, id string, shard int, events []*event.Event) ([]snapshot.File, error) {
+	var days [][]*event.Event
 	for first := 0; first < len(events); {
 		next := first
 		for next < len(events) && (dayOf(events[next].Time) == dayOf(events[first].Time) || bug.In(bug.WrongDay)) {
@@ -246,30 +171,36 @@ func (c *Compactor) writeDays(ctx context.Context, id string, shard int, events 
 	return files, cmp.Or(group.Wait(), ctx.Err())
 }
 
+// foldChunk is how many events are handed to a file at once.
+const foldChunk = 512
+
 // encodeDay makes the data file of a day's events, which are sorted by stream and
 // sequence.
-func (c *Compactor) encodeDay(id string, shard int, events []event.Event) (*fileWriter, error) {
+func (c *Compactor) encodeDay(id string, shard int, events []*event.Event) (*fileWriter, error) {
 	var h hours
-	for i := range events {
-		h[hourOf(events[i].Time)]++
+	for _, e := range events {
+		h[hourOf(e.Time)]++
 	}
 	p := h.parts()
-	slices.SortStableFunc(events, func(a, b event.Event) int { return p.of(a.Time) - p.of(b.Time) })
+	slices.SortStableFunc(events, func(a, b *event.Event) int { return p.of(a.Time) - p.of(b.Time) })
 	var ch segment.Chooser
-	ch.Add(events)
+	ch.AddSorted(events)
 	w := c.newFile(id, events[0].Time.Day(), shard, 0, ch.Plan())
-	for len(events) > 0 {
-		n := slices.IndexFunc(events, func(e event.Event) bool { return p.of(e.Time) != p.of(events[0].Time) })
-		if n < 0 {
-			n = len(events)
+	chunk := make([]event.Event, 0, foldChunk)
+	for i, e := range events {
+		chunk = append(chunk, *e)
+		last := i == len(events)-1 || p.of(events[i+1].Time) != p.of(e.Time)
+		if len(chunk) == foldChunk || last {
+			if err := w.write(chunk); err != nil {
+				return w, err
+			}
+			chunk = chunk[:0]
 		}
-		if err := w.write(events[:n]); err != nil {
-			return w, err
+		if last {
+			if err := w.endPart(); err != nil {
+				return w, err
+			}
 		}
-		if err := w.endPart(); err != nil {
-			return w, err
-		}
-		events = events[n:]
 	}
 	return w, nil
 }

@@ -35,6 +35,6 @@ var (
 // Sizes of the compactor's steps.
 const (
 	MergeFiles = 32       // files of one merge
-	FoldBytes  = 16 << 20 // of commits in one fold
+	FoldBytes  = 32 << 20 // of commits in one fold
 	AskEvery   = 256      // commits of a shard between two questions
 )

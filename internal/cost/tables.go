@@ -31,7 +31,7 @@ func requestsTable() string {
 	add("and for the first of an hour in each process", HourlyLook, "", commitlog)
 	add("view of a query, warm, for each shard", WarmView, ", and 1 for each new commit", commitlog)
 	add("run of the compactor over an instance with nothing to do, warm", IdleRun, "", compact)
-	add("and for each fold of up to 16 MB", FoldStep, ", and 1 for each commit", compact)
+	add("and for each fold of up to 32 MB", FoldStep, ", and 1 for each commit", compact)
 	add(fmt.Sprintf("and for each merge of %d files", MergeFiles), MergeStep, "", compact)
 	add(fmt.Sprintf("a function that asks for compaction, at most every %d commits of a shard", AskEvery), Question, "", "functions/internal/compaction")
 	return t.String()

@@ -46,11 +46,20 @@ type tally struct {
 // Add looks at events, best all those of a file in its order: at each of some
 // thousands, and else at blocks that are spread evenly. It keeps nothing of them.
 func (c *Chooser) Add(events []event.Event) {
-	c.weight = max(1, int64(len(events)/sampleRows))
+	c.add(len(events), func(i int) *event.Event { return &events[i] })
+}
+
+// AddSorted is Add for events that do not lie in the order of the file.
+func (c *Chooser) AddSorted(events []*event.Event) {
+	c.add(len(events), func(i int) *event.Event { return events[i] })
+}
+
+func (c *Chooser) add(n int, at func(int) *event.Event) {
+	c.weight = max(1, int64(n/sampleRows))
 	step := int(c.weight) * sampleBlock
-	for first := 0; first < len(events); first += step {
-		for i := range events[first:min(first+sampleBlock, len(events))] {
-			c.look(&events[first+i])
+	for first := 0; first < n; first += step {
+		for i := first; i < min(first+sampleBlock, n); i++ {
+			c.look(at(i))
 		}
 	}
 }
