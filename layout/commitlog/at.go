@@ -200,12 +200,12 @@ func (v *View) Fetch(ctx context.Context, f snapshot.File) (*segment.File, error
 // FetchOnce is [View.Fetch] for who replaces the file: nothing is kept of it, which
 // would push out what others come back for.
 func (v *View) FetchOnce(ctx context.Context, f snapshot.File) (*segment.File, error) {
-	file, err := segment.FetchData(ctx, v.log.store, f.Key, f.Bytes, f.End, f.EndSum)
+	file, err := segment.FetchData(ctx, v.log.store, f)
 	return file, v.gone(err)
 }
 
 // opener is [segment.OpenData] or [segment.FetchData].
-type opener func(ctx context.Context, s store.Store, key string, size, end int64, sum string) (*segment.File, error)
+type opener func(ctx context.Context, s store.Store, f snapshot.File) (*segment.File, error)
 
 // open opens a data file. What opening reads is kept in memory: footer and
 // indexes, and with them the bloom filters that are read later. It is kept by all
@@ -215,7 +215,7 @@ func (l *Log) open(ctx context.Context, f snapshot.File, open opener) (*segment.
 	if kept, ok := l.footers.get(name); ok {
 		return kept.(*segment.File).In(ctx), nil
 	}
-	file, err := open(ctx, l.store, f.Key, f.Bytes, f.End, f.EndSum)
+	file, err := open(ctx, l.store, f)
 	if err == nil {
 		l.footers.put(name, file.In(context.Background()), int(file.Size()))
 	}

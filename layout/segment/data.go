@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/snapshot"
 	"github.com/firnlog/firn/layout/store"
 )
 
@@ -18,53 +19,69 @@ import (
 // only parts of a file are read.
 func Sum(data []byte) string { return fmt.Sprintf("%016x", xxhash.Sum64(data)) }
 
-// OpenData opens the data file at key, of size bytes, by one request for its
-// end, which must have the checksum sum. Pages are read later, by ranged
-// requests under the same ctx, or another one: see [File.In]. Corrupt when the
-// end is not what it was.
-func OpenData(ctx context.Context, s store.Store, key string, size, end int64, sum string) (*File, error) {
-	return openFrom(ctx, s, key, size, end, end, sum)
+// OpenData opens a data file by one request for its end. Pages are read later, by
+// ranged requests under the same ctx, or another one: see [File.In]. Where they are
+// little beside the end, the same request brings them, and they are kept with it.
+// Corrupt when what was read is not what the manifest says.
+func OpenData(ctx context.Context, s store.Store, f snapshot.File) (*File, error) {
+	if little(f.End, f.Bytes-f.End) {
+		return openFrom(ctx, s, f, 0)
+	}
+	return openFrom(ctx, s, f, f.End)
 }
 
 // FetchData is [OpenData] for who goes on to read pages: of a file that is small
 // the same request brings all, for as long as the file returned is in use, though
 // not for others that come from it by [File.In].
-func FetchData(ctx context.Context, s store.Store, key string, size, end int64, sum string) (*File, error) {
-	if size > mergeGap {
-		return OpenData(ctx, s, key, size, end, sum)
+func FetchData(ctx context.Context, s store.Store, f snapshot.File) (*File, error) {
+	if f.Bytes > mergeGap {
+		return OpenData(ctx, s, f)
 	}
-	return openFrom(ctx, s, key, size, 0, end, sum)
+	return openFrom(ctx, s, f, 0)
 }
 
-// openFrom reads the file from a byte on, which is not behind its end.
-func openFrom(ctx context.Context, s store.Store, key string, size, from, end int64, sum string) (*File, error) {
-	all := make([]byte, size-from)
-	open := func(ctx context.Context) io.ReaderAt { return store.NewReaderAt(ctx, s, key, size) }
+// decoded is how many times as large as in the file the end is in memory, as
+// profiles of many small files say.
+const decoded = 10
+
+// little reports whether the pages of a file, in bytes, take no more memory than
+// its end does: so they do in the files of a few events that come late.
+func little(pages, end int64) bool { return pages <= decoded*end && pages+end <= mergeGap }
+
+// openFrom reads a file from a byte on, the first one or that of its end.
+func openFrom(ctx context.Context, s store.Store, of snapshot.File, from int64) (*File, error) {
+	all := make([]byte, of.Bytes-from)
+	open := func(ctx context.Context) io.ReaderAt { return store.NewReaderAt(ctx, s, of.Key, of.Bytes) }
 	r := &reader{ReaderAt: open(ctx), reads: &Reads{}}
 	if _, err := r.ReadAt(all, from); err != nil {
 		return nil, err
 	}
-	data := bytes.Clone(all[end-from:]) // is kept, the rest not
-	if Sum(data) != sum {
-		return nil, fault.New(fault.Corrupt, "%s: the file's end does not match its checksum", key)
+	if from == 0 && Sum(all) != of.Sum {
+		return nil, fault.New(fault.Corrupt, "%s: the file does not match its checksum", of.Key)
+	}
+	data := bytes.Clone(all[of.End-from:]) // is kept, the rest seldom
+	if Sum(data) != of.EndSum {
+		return nil, fault.New(fault.Corrupt, "%s: the file's end does not match its checksum", of.Key)
 	}
 	// Opening touches nothing but the end, and what keeps the file keeps no context.
-	f, err := Open(pieces{{end, data}}, size)
+	f, err := Open(pieces{{of.End, data}}, of.Bytes)
 	if err != nil {
-		return nil, fault.Wrap(err, "%s", key)
+		return nil, fault.Wrap(err, "%s", of.Key)
 	}
-	f.name, f.open = key, open
-	r.pages, r.end = piece{from, all[:end-from]}, piece{end, data}
+	f.name, f.open = of.Key, open
+	r.pages, r.end = piece{from, all[:of.End-from]}, piece{of.End, data}
 	return f.under(ctx, r), nil
 }
 
-// In returns the file for another reader: its pages are read under ctx, and what
-// reading costs is counted anew. Nothing is read for that. A file in memory is
-// the same file, for the time of ctx.
+// In returns the file for another reader: its pages are read under ctx, where they
+// are not kept with its end, and what reading costs is counted anew. Nothing is read
+// for that. A file in memory is the same file, for the time of ctx.
 func (f *File) In(ctx context.Context) *File {
 	r := *f.r
 	if f.open != nil {
-		r.pages = piece{}
+		if !r.keeps() {
+			r.pages = piece{}
+		}
 		r.ReaderAt, r.reads = f.open(ctx), &Reads{}
 	}
 	return f.under(ctx, &r)
@@ -96,10 +113,12 @@ func (f *File) CountIn(r *Reads) {
 }
 
 // Size returns about how many bytes the file takes in memory when all its indexes
-// and bloom filters were read, without pages.
+// and bloom filters were read, without pages that are not kept with them.
 func (f *File) Size() int64 {
-	const decoded = 10 // times as large as the end is, as profiles of many small files say
 	n := decoded * int64(len(f.r.end.data))
+	if f.r.keeps() {
+		n += int64(len(f.r.pages.data))
+	}
 	for _, g := range f.groups {
 		for leaf := range g.chunks {
 			n += int64(g.meta(leaf).BloomFilterLength)
@@ -118,6 +137,11 @@ type reader struct {
 	pages piece // from the file's first byte on; or nothing
 	end   piece
 	reads *Reads
+}
+
+// keeps reports whether the pages, if they are there, are kept with the end.
+func (r *reader) keeps() bool {
+	return little(int64(len(r.pages.data)), int64(len(r.end.data)))
 }
 
 // ReadAt implements [io.ReaderAt].

@@ -105,7 +105,7 @@ func TestAStoreThatFailsIsAnErrorAndNoFault(t *testing.T) {
 	for n := 0; ; n += 7 {
 		r, err := verify.Run(t.Context(), &broken{b.s, n}, verify.Options{Instance: "plain"})
 		if err == nil {
-			if !r.OK() || n < 100 {
+			if !r.OK() || n < 50 {
 				t.Fatalf("after %d requests: %s", n, text(r))
 			}
 			return

@@ -57,7 +57,7 @@ func (r *fileReader) read(ctx context.Context) error {
 	if err := r.checkSum(ctx); err != nil {
 		return err
 	}
-	file, err := segment.OpenData(ctx, r.s, r.f.Key, r.f.Bytes, r.f.End, r.f.EndSum)
+	file, err := segment.OpenData(ctx, r.s, r.f.File)
 	if err != nil {
 		return err
 	}
