@@ -195,7 +195,7 @@ func (r *run) outcome(t task, h *head, found []byte, sources []*source) (*outcom
 // all returns the counters in the order in which answers bear them.
 func (c *counters) all() []*atomic.Int64 {
 	return []*atomic.Int64{&c.filesConsidered, &c.filesRead, &c.groupsConsidered, &c.groupsRead, &c.pagesConsidered, &c.pagesRead,
-		&c.rowsScanned, &c.reads.Bytes, &c.reads.Requests, &c.rowsCounted, &c.filteredGroups, &c.byColumn, &c.byJSON, &c.byFilter}
+		&c.rowsScanned, &c.reads.Bytes, &c.reads.Requests, &c.rowsCounted, &c.filteredGroups, &c.byColumn, &c.byJSON, &c.byFilter, &c.reads.Spared}
 }
 
 func (c *counters) list() (list []int64) {

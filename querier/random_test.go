@@ -411,6 +411,14 @@ func compareWith(t *testing.T, e *Engine, m *memory, events []event.Event, query
 	t.Helper()
 	want := refRun(events, m.hidden, m.now, query)
 	got := m.ask(t, e, query)
+	checkStats(t, query, got)
+	sameAnswer(t, query, got, want)
+	return got
+}
+
+// sameAnswer compares an answer with that of the reference.
+func sameAnswer(t *testing.T, query string, got *Result, want refAnswer) {
+	t.Helper()
 	if got.Total != int64(want.total) {
 		t.Fatalf("%s\ntotal %d, want %d", query, got.Total, want.total)
 	}
@@ -418,7 +426,7 @@ func compareWith(t *testing.T, e *Engine, m *memory, events []event.Event, query
 		if !sameJSON(t, string(got.Aggregation), want.aggregation) {
 			t.Fatalf("%s\naggregation %s\nwant %s", query, got.Aggregation, want.aggregation)
 		}
-		return got
+		return
 	}
 	if len(got.Events) != len(want.events) {
 		t.Fatalf("%s\n%d events, want %d", query, len(got.Events), len(want.events))
@@ -428,5 +436,4 @@ func compareWith(t *testing.T, e *Engine, m *memory, events []event.Event, query
 			t.Fatalf("%s\nevent %d is %s\nwant %s", query, i, e, want.events[i])
 		}
 	}
-	return got
 }

@@ -111,6 +111,7 @@ func (r *run) sources(ctx context.Context) ([]*source, error) {
 		r.stats.filesConsidered.Add(int64(len(files)))
 		for _, f := range files {
 			r.stats.bytesConsidered.Add(f.Bytes)
+			r.stats.rowsConsidered.Add(f.Rows)
 			s, err := r.fileSource(ctx, f)
 			if err != nil {
 				return nil, err
@@ -126,6 +127,7 @@ func (r *run) sources(ctx context.Context) ([]*source, error) {
 			return nil, err
 		}
 		r.stats.tailCommits.Add(1)
+		r.stats.rowsConsidered.Add(c.File.Rows())
 		out = append(out, s)
 	}
 	if r.seeks() {
@@ -237,7 +239,9 @@ func (r *run) open(ctx context.Context, sources []*source, open opener) ([]*unit
 				return nil, err
 			}
 		}
-		r.stats.filesRead.Add(1)
+		if s.slice.N == 0 { // else another share opens it, too
+			r.stats.filesRead.Add(1)
+		}
 		g.Go(func() (err error) {
 			if err := ctx.Err(); err != nil {
 				return err

@@ -40,6 +40,8 @@ type Detail struct {
 	ByJSON          int64 // and those that took the JSON
 	ByFilter        int64 // of the latter, those on texts of which filters left some rows, or none
 	BytesConsidered int64 // what the files that were considered take
+	RowsConsidered  int64 // events of these files and of commits
+	Requests        int64 // reads that were needed of data files, those that memory made needless among them
 
 	Pin   time.Duration // finding the point to read at
 	Open  time.Duration // ruling out files by statistics and opening others, where shares are not spread
@@ -57,7 +59,8 @@ type counters struct {
 	tailCommits                                              atomic.Int64
 	reads                                                    segment.Reads
 	rowsCounted, filteredGroups, byColumn, byJSON, byFilter  atomic.Int64
-	bytesConsidered, open, merge                             atomic.Int64 // times in nanoseconds
+	bytesConsidered, rowsConsidered                          atomic.Int64
+	open, merge                                              atomic.Int64 // in nanoseconds
 	shares, sharesHere, sharesResent                         atomic.Int64
 }
 
@@ -74,8 +77,9 @@ func (c *counters) stats(since time.Time) Stats {
 
 func (c *counters) detail() *Detail {
 	return &Detail{RowsCounted: c.rowsCounted.Load(), FilteredGroups: c.filteredGroups.Load(),
-		ByColumn: c.byColumn.Load(), ByJSON: c.byJSON.Load(), ByFilter: c.byFilter.Load(), BytesConsidered: c.bytesConsidered.Load(),
-		Open: time.Duration(c.open.Load()), Merge: time.Duration(c.merge.Load())}
+		ByColumn: c.byColumn.Load(), ByJSON: c.byJSON.Load(), ByFilter: c.byFilter.Load(), BytesConsidered: c.bytesConsidered.Load(), RowsConsidered: c.rowsConsidered.Load(),
+		Requests: c.reads.Requests.Load() + c.reads.Spared.Load(),
+		Open:     time.Duration(c.open.Load()), Merge: time.Duration(c.merge.Load())}
 }
 
 // figure is a number with its name.
@@ -100,6 +104,7 @@ func (s *Stats) AppendJSON(b []byte) []byte {
 		b = appendFigures(append(b, `"explain":{`...), []figure{
 			{"rows_counted", d.RowsCounted}, {"filtered_groups", d.FilteredGroups},
 			{"conditions_by_column", d.ByColumn}, {"conditions_by_json", d.ByJSON}, {"conditions_by_filter", d.ByFilter}, {"bytes_considered", d.BytesConsidered},
+			{"rows_considered", d.RowsConsidered}, {"requests_considered", d.Requests},
 		})
 		if len(d.Workers) > 0 {
 			b = append(d.appendWorkers(append(b, `"workers":{`...)), `},`...)

@@ -104,7 +104,7 @@ func (p *textParser) query() error {
 	}
 	for p.tok.kind != endToken {
 		if !p.is("|") {
-			return p.expected("a condition, or | and what to do with the events,")
+			return barred(p.tok, p.expected("a condition, or | and what to do with the events,"))
 		}
 		if err := p.advance(); err != nil {
 			return err

@@ -154,3 +154,22 @@ func FuzzParseText(f *testing.F) {
 		}
 	})
 }
+
+// TestForgottenBars: where a word that begins a stage stands without its bar, the
+// error says so, and where it does not, it does not.
+func TestForgottenBars(t *testing.T) {
+	for text, word := range map[string]string{
+		"type=edit sort time": "sort", "type=edit limit 10": "limit", "count by page": "count", "a=1 p99 ms": "p99", "a=1 explain": "explain",
+		"| count by type sort count desc": "sort", "| sort n limit 3": "limit", "type=edit top 3 page": "top",
+		"a=1 page /x": "", "a=1 | count by type page": "", `a=1 "sort" time`: "", "a=1 where b=2": "",
+	} {
+		_, err := ParseText(text)
+		if !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if hint := `did you mean "| ` + word + `"?`; strings.Contains(err.Error(), "did you mean") != (word != "") || word != "" && !strings.HasSuffix(err.Error(), hint) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

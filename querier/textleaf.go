@@ -21,6 +21,7 @@ func (p *textParser) leaf() (Predicate, error) {
 	case p.is("until"):
 		return p.ago(Lt)
 	}
+	first := p.tok
 	f, err := p.field()
 	if err != nil {
 		return Predicate{}, err
@@ -28,7 +29,7 @@ func (p *textParser) leaf() (Predicate, error) {
 	symbol := p.tok
 	op, ok := textOperators[strings.ToLower(symbol.text)]
 	if !ok || symbol.kind == quotedToken {
-		return Predicate{}, p.expected("=, !=, >, >=, <, <=, ~, !~, contains, startswith, endswith, matches, in, between or exists")
+		return Predicate{}, barred(first, p.expected("=, !=, >, >=, <, <=, ~, !~, contains, startswith, endswith, matches, in, between or exists"))
 	}
 	if err := p.advance(); err != nil {
 		return Predicate{}, err

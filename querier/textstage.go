@@ -1,8 +1,11 @@
 package querier
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/firnlog/firn/layout/fault"
 )
 
 // stage reads what follows a bar.
@@ -40,6 +43,18 @@ func (p *textParser) stage() error {
 	}
 	p.q.Reduce = &Reduce{}
 	return p.reduction(p.q.Reduce)
+}
+
+// stages are the words that a stage begins with, beside reductions.
+var stages = []string{"select", "sort", "limit", "offset", "cursor", "nototal", "explain", "within"}
+
+// barred adds to an error about what follows a word that the word may be meant as the
+// beginning of a stage.
+func barred(word token, err error) error {
+	if word.kind != wordToken || !slices.Contains(stages, strings.ToLower(word.text)) && textReduction(word) == "" {
+		return err
+	}
+	return fault.New(fault.Invalid, "%w: did you mean \"| %s\"?", err, word.text)
 }
 
 // after consumes a word and reads what follows it.

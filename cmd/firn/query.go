@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/firnlog/firn/functions/client"
 	"github.com/firnlog/firn/querier"
@@ -12,7 +13,7 @@ import (
 
 type queryCmd struct {
 	Instance string   `arg:"" help:"Id or name of the instance."`
-	Text     string   `arg:"" optional:"" help:"The query as text, such as 'type=login since 7d | count by stream'. Other flags but --all cannot be added."`
+	Text     string   `arg:"" optional:"" help:"The query as text, such as 'type=login since 7d | count by stream'. Other flags but --all and --explain cannot be added."`
 	Stream   string   `placeholder:"ID" help:"Only events of this stream."`
 	Where    []string `sep:"none" placeholder:"'FIELD OP VALUE'" help:"A condition; all must hold when it is repeated. OP is eq, neq, gt, gte, lt, lte, contains, in, between, exists, startsWith, endsWith, matches or hasTag."`
 	Select   []string `placeholder:"FIELD,…" help:"Fields to show."`
@@ -22,6 +23,7 @@ type queryCmd struct {
 	All      bool     `help:"Show all events, page after page; as JSON, one event a line."`
 	Reduce   string   `placeholder:"TYPE[:FIELD]" help:"Instead of events, count, or sum, avg, min, max, collect, countDistinct, first, last, topK or p1 … p99.9 of a field."`
 	GroupBy  []string `placeholder:"FIELD,…" help:"Reduce within each group of equal values."`
+	Explain  bool     `help:"Say how the answer was found: what was considered and read, and how long each step took."`
 	JSON     string   `name:"json" placeholder:"DSL" help:"The query in the JSON of the query language, - to read it from standard input. Its from may be left out; other flags cannot be added."`
 }
 
@@ -37,7 +39,8 @@ ingested_at, payload.PATH and metadata.PATH.
     firn query my-log --where 'stream_id in ["user-1","user-2"]' --select timestamp,payload.page
     firn query my-log --reduce avg:payload.ms --group-by event_type
     firn query my-log --all -o ndjson > events.ndjson
-    firn query my-log 'count by payload.page' -o csv
+    firn query my-log '| count by payload.page' -o csv
+    firn query my-log 'payload.id=x42' --explain
 
 A value that can be read as JSON is JSON: 250 is a number and true a boolean.
 For the strings write '"250"' and '"true"'.`
@@ -53,7 +56,13 @@ func (c *queryCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Explain {
+		query.set("explain", true)
+	}
 	if format := formats[a.Output]; format != "" {
+		if c.Explain {
+			return usage("--explain is told beside a table or JSON: leave out -o %s", a.Output)
+		}
 		return cl.Stream(ctx, query.encode(), format, c.All, a.stdout)
 	}
 	out := &printer{app: a, fields: query.fields(), all: c.All}
@@ -255,11 +264,23 @@ func (p *printer) footer(res *client.Result) {
 		return
 	}
 	s := res.Stats
+	for _, why := range res.Partial {
+		p.app.note("this is a part of the answer only: %s", why)
+	}
 	if res.Total != nil {
 		p.app.note("%s events match; %d of %d files read, %s rows scanned, %d commits of the tail, %.1f ms",
 			thousands(*res.Total), s.FilesRead, s.FilesConsidered, thousands(s.RowsScanned), s.TailCommits, s.Milliseconds)
 	}
+	if s.Explain != nil {
+		p.app.note("%s", spread(s.Explain))
+	}
 	if res.Cursor != "" {
 		p.app.note("%s are shown: --all shows all, --limit and --offset others", thousands(len(res.Events)))
 	}
+}
+
+// spread writes an object of numbers, one a line, for people.
+func spread(object json.RawMessage) string {
+	text := strings.NewReplacer("{", " ", "}", "", `"`, "", ":", " ", ",", "\n ").Replace(string(object))
+	return strings.ReplaceAll(text, "_", " ")
 }

@@ -71,12 +71,15 @@ type Result struct {
 	Aggregation json.RawMessage // nil without a reduction
 	Total       *int64          // nil when it was not asked for
 	Cursor      string          // of the next page, "" when there is none
+	Partial     []string        // why it is a part of the answer; nil for all of it
 	Stats       struct {
 		FilesConsidered int64   `json:"files_considered"`
 		FilesRead       int64   `json:"files_read"`
 		RowsScanned     int64   `json:"rows_scanned"`
 		TailCommits     int64   `json:"tail_commits"`
 		Milliseconds    float64 `json:"milliseconds"`
+
+		Explain json.RawMessage `json:"explain"` // an object of numbers, where the query asks for it
 	}
 	Raw json.RawMessage `json:"-"` // all of it, as the server sent it
 }

@@ -101,12 +101,17 @@ func (f *File) under(ctx context.Context, r *reader) *File {
 }
 
 // Reads counts reads of files beyond what is in memory: the requests, and the
-// bytes that they bring. It is safe for concurrent use.
-type Reads struct{ Requests, Bytes atomic.Int64 }
+// bytes that they bring. Spared are those that memory made needless: of ends of
+// files, of filters, and of columns of small files that came with their ends. It
+// is safe for concurrent use.
+type Reads struct{ Requests, Bytes, Spared atomic.Int64 }
 
 // CountIn takes what reading the file has cost so far, and from now on all that it
 // will cost, into r. It must not be called while the file is read.
 func (f *File) CountIn(r *Reads) {
+	if f.r.reads.Requests.Load() == 0 {
+		r.Spared.Add(1) // its end
+	}
 	r.Requests.Add(f.r.reads.Requests.Load())
 	r.Bytes.Add(f.r.reads.Bytes.Load())
 	f.r.reads = r
@@ -150,6 +155,7 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 		return pieces{r.end}.ReadAt(p, off)
 	}
 	if off+int64(len(p)) <= int64(len(r.pages.data)) {
+		r.reads.Spared.Add(1)
 		return copy(p, r.pages.data[off:]), nil
 	}
 	n, err := r.ReaderAt.ReadAt(p, off)

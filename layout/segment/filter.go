@@ -104,6 +104,8 @@ func (g *Group) mayHold(leaf int, text string) (may bool, err error) {
 			return true, readError(err)
 		}
 		g.filters.Store(leaf, filter)
+	} else {
+		g.file.r.reads.Spared.Add(1)
 	}
 	return filter.(*parquet.FileBloomFilter).Check(parquet.ByteArrayValue(bytesIn(text)))
 }

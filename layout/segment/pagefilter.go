@@ -148,6 +148,7 @@ func (g *Group) RowsWith(path string, texts []string) (rows Rows, ok bool, err e
 // pageFilters returns the filters of a column, by page; nil for one that is not known.
 func (g *Group) pageFilters(leaf int) (pages []bloom.SplitBlockFilter, err error) {
 	if known, ok := g.filters.Load(leaf); ok {
+		g.file.r.reads.Spared.Add(1)
 		return known.([]bloom.SplitBlockFilter), nil
 	}
 	defer g.file.named(&err)
