@@ -148,7 +148,7 @@ func (r *appendRun) explain(err error) error {
 	}
 	advice := "no event was stored before that"
 	if r.events > 0 {
-		advice = fmt.Sprintf("%s events were stored before that", thousands(r.events))
+		advice = storedBefore(r.events)
 	}
 	if again(err) || errors.Is(err, errInterrupted) {
 		advice += fmt.Sprintf("\nto go on, run the same command again within 24 hours with --run-id %s: what is stored is not stored twice", r.RunID)
@@ -167,10 +167,13 @@ func (r *appendRun) summary() error {
 	}
 	if len(r.last) == 1 {
 		e := r.last[0]
+		if r.replayed > 0 {
+			return r.app.printf("the event had been stored in %s before under this run id, and was not again: sequence number %d of stream %s, id %s\n", r.Instance, e.Sequence, shown(e.Stream), shown(e.ID))
+		}
 		return r.app.printf("appended 1 event to %s: sequence number %d of stream %s, id %s\n", r.Instance, e.Sequence, shown(e.Stream), shown(e.ID))
 	}
-	if err := r.app.printf("appended %s events (%s) to %s in %.1f s: %s events/s\n",
-		thousands(r.events), bytesText(int64(r.bytes)), r.Instance, took, thousands(int(rate))); err != nil || r.replayed == 0 {
+	if err := r.app.printf("appended %s (%s) to %s in %.1f s: %s events/s\n",
+		eventsText(r.events), bytesText(int64(r.bytes)), r.Instance, took, thousands(int(rate))); err != nil || r.replayed == 0 {
 		return err
 	}
 	return r.app.printf("%s of them had been stored before under this run id, and were not again\n", thousands(r.replayed))

@@ -118,10 +118,10 @@ func (c *exportCmd) summary(a *app, events int64, took time.Duration) error {
 		return a.printJSON(map[string]any{"instance": c.Instance, "file": c.Out, "events": events,
 			"seconds": took.Seconds(), "events_per_second": rate})
 	case c.Out != "":
-		return a.printf("exported %s events of %s to %s in %.1f s: %s events/s\n",
-			thousands(events), c.Instance, c.Out, took.Seconds(), thousands(int64(rate)))
+		return a.printf("exported %s of %s to %s in %.1f s: %s events/s\n",
+			eventsText(events), c.Instance, c.Out, took.Seconds(), thousands(int64(rate)))
 	}
-	a.note("exported %s events of %s in %.1f s", thousands(events), c.Instance, took.Seconds())
+	a.note("exported %s of %s in %.1f s", eventsText(events), c.Instance, took.Seconds())
 	return nil
 }
 

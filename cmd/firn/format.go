@@ -27,6 +27,22 @@ func thousands[N int | int64](n N) string {
 	return sign + digits
 }
 
+// eventsText writes a number of events.
+func eventsText[N int | int64](n N) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return thousands(n) + " events"
+}
+
+// storedBefore says what a run that ended early leaves behind.
+func storedBefore[N int | int64](n N) string {
+	if n == 1 {
+		return "1 event was stored before that"
+	}
+	return eventsText(n) + " were stored before that"
+}
+
 // bytesText writes a number of bytes with a decimal unit, such as 1.2 MB.
 func bytesText(n int64) string {
 	units := []string{"kB", "MB", "GB", "TB", "PB", "EB"}

@@ -156,7 +156,7 @@ func (r *importRun) explain(err error) error {
 	if !r.checked {
 		return &advisedError{err, "no event was stored: files are checked before"}
 	}
-	return &advisedError{err, thousands(r.events) + " events were stored before that\n" +
+	return &advisedError{err, storedBefore(r.events) + "\n" +
 		"to go on, run the same command again within 24 hours, with the same files: what is stored is not stored twice"}
 }
 
@@ -168,8 +168,8 @@ func (r *importRun) summary() error {
 		return r.app.printJSON(map[string]any{"instance": r.Instance, "files": len(r.files), "events": r.events,
 			"replayed": r.replayed, "bytes": r.bytes, "seconds": took, "events_per_second": rate})
 	}
-	if err := r.app.printf("imported %s events (%s) into %s in %.1f s: %s events/s\n",
-		thousands(r.events), bytesText(int64(r.bytes)), r.Instance, took, thousands(int(rate))); err != nil || r.replayed == 0 {
+	if err := r.app.printf("imported %s (%s) into %s in %.1f s: %s events/s\n",
+		eventsText(r.events), bytesText(int64(r.bytes)), r.Instance, took, thousands(int(rate))); err != nil || r.replayed == 0 {
 		return err
 	}
 	return r.app.printf("%s of them had been stored before from the same file, and were not again\n", thousands(r.replayed))

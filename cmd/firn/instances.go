@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/firnlog/firn/functions/client"
+	"github.com/firnlog/firn/layout/catalog"
 )
 
 type instancesCmd struct {
@@ -58,8 +59,12 @@ func (a *app) printInstance(i client.Instance, err error) error {
 	if a.json() {
 		return a.printJSON(i)
 	}
-	return pairs(a.stdout, "id", i.ID, "name", i.Name, "description", orDash(i.Description), "shards", strconv.Itoa(i.Shards),
-		"retention", retention(i.RetentionDays), "created", timeText(i.CreatedAt), "updated", timeText(i.UpdatedAt))
+	rows := []string{"id", i.ID, "name", i.Name, "description", orDash(i.Description), "shards", strconv.Itoa(i.Shards),
+		"retention", retention(i.RetentionDays)}
+	if i.MaxEventAgeSeconds > 0 {
+		rows = append(rows, "oldest event", thousands(i.MaxEventAgeSeconds)+" seconds")
+	}
+	return pairs(a.stdout, append(rows, "created", timeText(i.CreatedAt), "updated", timeText(i.UpdatedAt))...)
 }
 
 type instancesGetCmd struct {
@@ -79,7 +84,7 @@ type instancesCreateCmd struct {
 	ID            string `arg:"" optional:"" help:"Id: 1 to 63 of a-z, 0-9, '.', '_' and '-'. By default made from the name."`
 	Name          string `help:"Name for people, by default the id."`
 	Description   string `help:"What the instance is for."`
-	Shards        int    `placeholder:"N" help:"Logs to spread the streams over, 1 to 256, for ever (1). Each takes part of the writers."`
+	Shards        int    `placeholder:"N" default:"1" help:"Logs to spread the streams over, 1 to 256, for ever (1). Each takes part of the writers."`
 	RetentionDays int    `placeholder:"N" help:"Days by timestamp that events are kept, 0 for ever (0)."`
 }
 
@@ -93,6 +98,9 @@ func (instancesCreateCmd) Help() string {
 func (c *instancesCreateCmd) Run(ctx context.Context, a *app) error {
 	if c.ID == "" && c.Name == "" {
 		return usage("an instance needs an id or --name: firn instances create my-log")
+	}
+	if c.Shards < 1 { // which would be left to the server
+		return usage("--shards is 1 to %d, not %d", catalog.MaxShards, c.Shards)
 	}
 	cl, err := a.client(ctx, true)
 	if err != nil {
@@ -137,7 +145,7 @@ func (c *instancesDeleteCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		return usage("this deletes instance %s with its %s events for ever: add --yes to do it", s.InstanceID, thousands(s.EventCount))
+		return usage("this deletes instance %s with its %s for ever: add --yes to do it", s.InstanceID, eventsText(s.EventCount))
 	}
 	i, err := cl.DeleteInstance(ctx, c.Instance)
 	if err != nil {

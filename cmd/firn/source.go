@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -38,14 +39,14 @@ func openInput(name string, stdin io.Reader, read *atomic.Int64) (*input, error)
 		zip, err := gzip.NewReader(in.Reader)
 		if err != nil {
 			in.close()
-			return nil, inFile(name, 0, err)
+			return nil, inFile(name, 0, fmt.Errorf("it is not whole and valid gzip: %w", err))
 		}
 		in.Reader = zip
 	case strings.HasSuffix(name, ".zst"):
 		zst, err := zstd.NewReader(in.Reader)
 		if err != nil {
 			in.close()
-			return nil, inFile(name, 0, err)
+			return nil, inFile(name, 0, fmt.Errorf("it is not whole and valid zstd: %w", err))
 		}
 		closeFile := in.close
 		in.Reader, in.close = zst, func() { zst.Close(); closeFile() }

@@ -68,6 +68,11 @@ func parseAppend(r *http.Request) (req appendRequest, err error) {
 	if req.media, err = front.MediaType(r, front.TypeJSON, front.TypeNDJSON, front.TypeJSONLines, front.TypeCloudEvent, front.TypeCloudBatch); err != nil {
 		return req, err
 	}
+	if req.media != front.TypeCloudEvent && req.media != front.TypeCloudBatch && r.Header.Get("Ce-Specversion") != "" {
+		// Its attributes are in headers: taken for an event of Firn's, the body would lose them.
+		return req, fault.New(fault.Invalid, "a CloudEvent in binary mode, with headers such as Ce-Specversion, is not taken: "+
+			"send it in structured mode, as %s or %s", front.TypeCloudEvent, front.TypeCloudBatch)
+	}
 	if req.autoCreate, err = p.flag("autoCreate"); err != nil {
 		return req, err
 	}

@@ -90,6 +90,7 @@ func TestBadAppends(t *testing.T) {
 	bad(413, "["+strings.Repeat("{},", event.MaxBatch)+"{}]", "", "", "more than 50000 events")
 	bad(400, `{"specversion":"0.3"}`, "", "Content-Type: application/cloudevents+json", "CloudEvents of version 1.0")
 	bad(400, `{}`, "", "Content-Type: application/cloudevents-batch+json", "an array")
+	bad(400, `{}`, "", "Ce-Specversion: 1.0", "structured mode, as application/cloudevents+json")
 
 	for _, given := range []string{"text/plain", "application/xml", "multipart/form-data", "application/json; charset=latin1", "json", ";", "application/x-www-form-urlencoded"} {
 		bad(415, `{}`, "", "Content-Type: "+strings.ReplaceAll(given, "; ", ";"), "is not taken: use application/json, application/x-ndjson, application/jsonl, application/cloudevents+json")

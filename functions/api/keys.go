@@ -136,7 +136,10 @@ func expiry(text string, now time.Time) (time.Time, error) {
 		return at, nil
 	}
 	d, err := duration(text)
-	return now.Add(d), err
+	if err != nil {
+		return now, fault.New(fault.Invalid, "%w, or a time such as 2030-01-01T00:00:00Z", err)
+	}
+	return now.Add(d), nil
 }
 
 // duration reads a duration of Go, or one in days such as 90d.

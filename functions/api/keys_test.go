@@ -40,7 +40,7 @@ func TestKeyRoutes(t *testing.T) {
 	s := keyed(t)
 	s.do("POST", "/v1/instances", `{"id":"orders"}`).want(t, 201) // no key yet: open
 	s.do("POST", "/v1/keys", `{"name":"x","grants":["nonsense"]}`).want(t, 400, "is no grant")
-	s.do("POST", "/v1/keys", `{"name":"x","grants":["a:query"],"expires":"soon"}`).want(t, 400, "is no duration")
+	s.do("POST", "/v1/keys", `{"name":"x","grants":["a:query"],"expires":"soon"}`).want(t, 400, "is no duration: write 90d or 12h30m, or a time such as")
 	s.do("POST", "/v1/keys", `{"name":"x","grants":"a:query"}`).want(t, 400, "must be a list of strings")
 	admin := made(t, s.do("POST", "/v1/keys", `{"name":"root","grants":["*:append,query,admin","_firn:query,admin"]}`).want(t, 201))
 	s.do("GET", "/v1/instances", "").want(t, 401, `"code":"unauthenticated"`)

@@ -25,13 +25,20 @@ func parseParams(r *http.Request, known []string, many ...string) (params, error
 	}
 	for name, given := range values {
 		if !slices.Contains(known, name) {
-			return params{}, fault.New(fault.Invalid, "%q is no parameter here: known are %s", shorten(name), strings.Join(known, ", "))
+			return params{}, fault.New(fault.Invalid, "%q is no parameter here: %s", shorten(name), knownParams(known))
 		}
 		if len(given) > 1 && !slices.Contains(many, name) {
 			return params{}, fault.New(fault.Invalid, "the parameter %s is given twice", name)
 		}
 	}
 	return params{values}, nil
+}
+
+func knownParams(known []string) string {
+	if len(known) == 0 {
+		return "there are none"
+	}
+	return "known are " + strings.Join(known, ", ")
 }
 
 // flag returns a parameter that is true or false, false when it is absent.

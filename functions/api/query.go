@@ -3,11 +3,13 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/firnlog/firn/functions/front"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/querier"
+	"github.com/firnlog/firn/querier/datemath"
 )
 
 // typeText is the media type of a query in its form for people.
@@ -61,7 +63,7 @@ func parseQuery(form string, body []byte) (*querier.Query, error) {
 //	stream        events of this stream
 //	type          of this type; of any of them when it is repeated
 //	tag           with this tag; with all of them when it is repeated
-//	from, to      with a timestamp from … on and before …, in any form of event.ParseTime
+//	from, to      with a timestamp from … on and before …, as conditions of a query take it
 //	after         with a sequence number above this one; needs stream
 //	order         asc (the default) or desc, in append order
 //	limit, cursor pages, as in the query language
@@ -89,7 +91,7 @@ func (a API) readEvents(_ http.ResponseWriter, r *http.Request) (answer, error) 
 	for _, tag := range p.Values["tag"] {
 		q.Where = texts(q.Where, querier.Tags, querier.Contains, []string{tag})
 	}
-	if err := timeRange(p, q); err != nil {
+	if err := a.timeRange(p, q); err != nil {
 		return answer{}, err
 	}
 	if err := paging(p, q); err != nil {
@@ -134,7 +136,9 @@ func texts(where []querier.Predicate, f querier.Field, op querier.Operator, list
 	return append(where, querier.Predicate{Field: f, Operator: op, Values: values})
 }
 
-func timeRange(p params, q *querier.Query) error {
+// timeRange leaves the reading of times to the query, which has a "now" for what is
+// relative, and looks only whether they can be read.
+func (a API) timeRange(p params, q *querier.Query) error {
 	for _, end := range []struct {
 		name string
 		op   querier.Operator
@@ -142,13 +146,23 @@ func timeRange(p params, q *querier.Query) error {
 		if !p.Has(end.name) {
 			continue
 		}
-		t, err := event.ParseTime(p.Get(end.name))
-		if err != nil {
-			return fault.Wrap(err, "%s", end.name)
+		text := p.Get(end.name)
+		if _, err := event.ParseTime(text); err != nil {
+			if _, notMath := datemath.Parse(text, a.Now(), false); notMath != nil {
+				return fault.New(fault.Invalid, "%s: %w; or a day such as 2026-11-22, or date math such as now-1d%s", end.name, err, escapePlus(text))
+			}
 		}
-		q.Where = texts(q.Where, querier.Timestamp, end.op, []string{t.String()})
+		q.Where = texts(q.Where, querier.Timestamp, end.op, []string{text})
 	}
 	return nil
+}
+
+// escapePlus is for those who meet that a plus sign in a URL is a space.
+func escapePlus(text string) string {
+	if !strings.Contains(text, " ") {
+		return ""
+	}
+	return "; in a URL + is written as %2B"
 }
 
 func paging(p params, q *querier.Query) error {

@@ -25,6 +25,8 @@ func TestUnknownRoutes(t *testing.T) {
 			s.do(method, path, "").want(t, 404, `"code":"not_found"`, "there is nothing at this path")
 		}
 	}
+	s.do("GET", "/v1/instances/sho%70/", "").want(t, 404, `\"/v1/instances/shop/\": leave out the last slash`)
+	s.do("GET", "/v1/v1/query/", "").want(t, 404, `at this path, \"/v1/v1/query/\"","code"`)
 	for _, path := range []string{"//", "/v1//instances", "/v1/instances//events", "/v1/./instances", "/v1/instances/../query", "/v1/instances/shop/../../query",
 		"/v1/instances/shop//events", "//v1/query"} {
 		for _, method := range []string{"GET", "POST"} {

@@ -15,6 +15,8 @@ type Instance struct {
 	UpdatedAt     time.Time `json:"updatedAt"` // when its settings changed
 	Shards        int       `json:"shards"`
 	RetentionDays int       `json:"retentionDays"` // 0 for ever
+	// MaxEventAgeSeconds is how old StackState's events may be, 0 for any age.
+	MaxEventAgeSeconds int `json:"maxEventAgeSeconds,omitempty"`
 }
 
 // Spec describes an instance to be made; what is empty is left to the server.

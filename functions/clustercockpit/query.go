@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -129,6 +130,9 @@ func parseQuery(body []byte) (*queryRequest, error) {
 		if _, next := dec.Token(); next != io.EOF {
 			err = fault.New(fault.Invalid, "more follows the JSON object")
 		}
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		err = fault.New(fault.Invalid, "%s cannot be of the type %s", wrong.Field, wrong.Value)
 	}
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "failed to parse API request: %w", err)

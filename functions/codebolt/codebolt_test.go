@@ -46,7 +46,7 @@ func serve(t *testing.T, change ...func(*front.Config)) *server {
 	service := front.New(cfg)
 	door := New(service)
 	srv := httptest.NewUnstartedServer(service.Handler(door.Door()))
-	srv.Config.MaxHeaderBytes = 1 << 20
+	srv.Config.MaxHeaderBytes = 256 << 10 // as firn serve has it
 	srv.Start()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

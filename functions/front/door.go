@@ -2,6 +2,7 @@ package front
 
 import (
 	"net/http"
+	"net/url"
 	"path"
 	"runtime/debug"
 	"strings"
@@ -119,7 +120,21 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request) {
 		h.first.Fail(w, r, fault.New(fault.Invalid, "%w: the method %q is not allowed here: %s", errMethod, shorten(r.Method), allowed))
 		return
 	}
-	h.first.Fail(w, r, fault.New(fault.NotFound, "there is nothing at this path"))
+	h.first.Fail(w, r, h.nothing(r))
+}
+
+// nothing says that a path is none, and of one that would be one without its last
+// slash just that.
+func (h *handler) nothing(r *http.Request) error {
+	bare, err := url.Parse(strings.TrimSuffix(r.URL.EscapedPath(), "/"))
+	if err == nil && bare.Path != "" && bare.Path != r.URL.Path {
+		without := *r
+		without.URL = bare
+		if _, pattern := h.mux.Handler(&without); pattern != "" {
+			return fault.New(fault.NotFound, "there is nothing at this path, %q: leave out the last slash", shorten(r.URL.Path))
+		}
+	}
+	return fault.New(fault.NotFound, "there is nothing at this path, %q", shorten(r.URL.Path))
 }
 
 // clean reports whether a path is one that the mux takes as it is.
