@@ -109,6 +109,9 @@ func (s Slot) Try(ctx context.Context, id string, body []byte) (Result, error) {
 			}
 		case fault.Conflict, fault.Unavailable:
 		default:
+			if doubt { // whatever this attempt met, one before may have been applied
+				return Result{}, s.giveUp(doubt, err)
+			}
 			return Result{}, err
 		}
 		tries := refusedTries

@@ -15,8 +15,8 @@ import (
 // scripted is a store whose next puts do what the script says, one rune each:
 // '.' works, 'l' is lost, 'a' is applied without an answer, 'o' finds another
 // writer's object put just before it, 'c' is refused as conflicting, 'r' is
-// refused, and 'g' finds the slot taken by an object that is gone when it is
-// read.
+// refused, 'n' and 'i' are answered by what has no place here, and 'g' finds the slot
+// taken by an object that is gone when it is read.
 type scripted struct {
 	store.Store
 	script string
@@ -41,6 +41,10 @@ func (s *scripted) Put(ctx context.Context, key string, body store.Body, cond st
 		return store.Receipt{}, fault.New(fault.Conflict, "409")
 	case 'r':
 		return store.Receipt{}, fault.New(fault.Unavailable, "refused")
+	case 'n':
+		return store.Receipt{}, fault.New(fault.NotFound, "404")
+	case 'i':
+		return store.Receipt{}, errors.New("something broke")
 	case 'g':
 		return store.Receipt{}, fault.New(fault.Exists, "412")
 	}
@@ -66,8 +70,11 @@ func TestTry(t *testing.T) {
 		{script: "rrrr", kind: fault.Unavailable, puts: refusedTries},
 		{script: strings.Repeat("l", 99), kind: fault.Unknown, puts: unknownTries},
 		{script: "lrrrrrrrrrrrrrrrrrrrr", kind: fault.Unknown, puts: unknownTries}, // once in doubt, always in doubt
-		{script: "g", kind: fault.Unavailable, puts: 1},                            // another's, that was swept
-		{script: "lg", kind: fault.Unknown, puts: 2},                               // swept, too, but perhaps ours
+		{script: "n", kind: fault.NotFound, puts: 1},
+		{script: "ln", kind: fault.Unknown, puts: 2}, // what an answer says of this put, it does not say of the one before
+		{script: "ai", kind: fault.Unknown, puts: 2},
+		{script: "g", kind: fault.Unavailable, puts: 1}, // another's, that was swept
+		{script: "lg", kind: fault.Unknown, puts: 2},    // swept, too, but perhaps ours
 	} {
 		bubble.Run(t, func(t *testing.T) {
 			s := &scripted{Store: store.NewMemory(), script: tc.script}

@@ -41,7 +41,7 @@ func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 		return nil, err
 	}
 	if inst.Generation != p.Generation || len(p.Ends) != inst.Shards {
-		return nil, fault.New(fault.Gone, "the cursor is of an earlier life of instance %s: start the query again", inst.ID)
+		return nil, earlierLife(inst)
 	}
 	began := l.now() // before it is known that what it reads is there
 	snap, seen, err := l.snapshotAt(ctx, inst, p.Snapshot)
@@ -65,7 +65,14 @@ func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 	if !bug.In(bug.CursorUnmasked) {
 		v.erased, err = l.Pin(ctx, inst.ID)
 	}
+	if err == nil && v.erased != nil && v.erased.Point.Generation != p.Generation { // as only the log told
+		return nil, earlierLife(inst)
+	}
 	return v, err
+}
+
+func earlierLife(inst catalog.Instance) error {
+	return fault.New(fault.Gone, "the cursor is of an earlier life of instance %s: start the query again", inst.ID)
 }
 
 // snapshotAt reads snapshot n if everything that it names is still there: it is

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/store"
 )
 
@@ -99,5 +100,29 @@ func TestErasuresEndWithTheInstance(t *testing.T) {
 	}
 	if got := seen(t, v); got != `a/1={"n":0}` || len(v.Erasures(0)) > 0 {
 		t.Errorf("%s, %v", got, v.Erasures(0))
+	}
+}
+
+// A cursor of an earlier life is not read with the erasures of the next: a process
+// may go by settings of some seconds ago.
+func TestCursorsEndWithTheInstance(t *testing.T) {
+	mem := store.NewMemory()
+	l := newLog(t, mem, 2)
+	mustAppend(t, l, Batch{Events: events("a", "b")})
+	before, err := l.Pin(t.Context(), "i")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.EraseStream(t.Context(), "i", "a"); err != nil {
+		t.Fatal(err)
+	}
+	other := Open(mem)
+	if _, err := other.DeleteInstance(t.Context(), "i"); err != nil {
+		t.Fatal(err)
+	}
+	newLog(t, mem, 1)
+	v, err := l.At(t.Context(), "i", before.Point)
+	if !fault.Is(err, fault.Gone) {
+		t.Errorf("%v, a view of %s", err, seen(t, v))
 	}
 }
