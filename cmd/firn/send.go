@@ -29,6 +29,7 @@ func (r *appendRun) send(ctx context.Context, name string, b batch) error {
 	req := client.Append{
 		Instance: r.Instance, NDJSON: b.ndjson, Key: fmt.Sprintf("%s-%d", r.RunID, r.batches+1),
 		Expect: r.Expect, Create: r.Create, Receipts: len(b.lines) == 1}
+	doubt := false
 	for try := 1; ; try++ {
 		if ctx.Err() != nil {
 			return errInterrupted
@@ -37,6 +38,9 @@ func (r *appendRun) send(ctx context.Context, name string, b batch) error {
 		if err == nil {
 			r.stored(b, receipt)
 			return nil
+		}
+		if doubt = doubt || fault.Is(err, fault.Unknown); doubt && again(err) {
+			err = unknown(err)
 		}
 		// At the very beginning a server that is not there is a wrong address.
 		hopeless := r.events == 0 && fault.Is(err, fault.Unavailable)
@@ -71,6 +75,15 @@ func again(err error) bool {
 		return true
 	}
 	return false
+}
+
+// unknown returns the error of a try as one of kind Unknown: that this try stored
+// nothing says nothing of those before.
+func unknown(err error) error {
+	if fault.Is(err, fault.Unknown) {
+		return err
+	}
+	return fault.New(fault.Unknown, "an earlier try may have stored the events: %w", err)
 }
 
 // stored notes that a batch is stored.

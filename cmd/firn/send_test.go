@@ -66,6 +66,7 @@ func TestSendAgain(t *testing.T) {
 	six := strings.TrimSpace(strings.Repeat("run-2 ", sendTries))
 	f([]string{"", "unknown_outcome", "overload", "unavailable", ""}, 4, fault.Internal, "run-1 run-2 run-2 run-2 run-2")
 	f([]string{"", "unknown_outcome"}, 2, fault.Unknown, "run-1 "+six)
+	f([]string{"", "unknown_outcome", "unavailable"}, 2, fault.Unknown, "run-1 "+six)
 	f([]string{"", "overload"}, 2, fault.Overload, "run-1 "+six)
 	f([]string{"", "invalid"}, 2, fault.Invalid, "run-1 run-2")
 	f([]string{"", "conflict"}, 2, fault.Conflict, "run-1 run-2")

@@ -117,6 +117,7 @@ func receipt(b Batch, parts []part, outcomes []outcome) (Receipt, error) {
 			if failed == nil || fault.Is(o.err, fault.Unknown) {
 				failed = o.err
 			}
+			r.Replayed = false
 			continue
 		}
 		r.Replayed = r.Replayed && o.replayed

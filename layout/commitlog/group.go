@@ -84,7 +84,7 @@ func (w *writer) startOver(ctx context.Context) error {
 
 // prepare brings the state up to where a group may be planned, and plans it.
 func (w *writer) prepare(ctx context.Context, group []*request) (*plan, error) {
-	if w.st != nil && (len(w.st.heads) > maxHeads || len(w.st.keys) > maxHeads) {
+	if w.st != nil && (len(w.st.heads) > maxHeads || len(w.st.keys) > maxKeys) {
 		w.st = nil // forget, and keep in memory what is used from now on
 	}
 	if w.st == nil {

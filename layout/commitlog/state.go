@@ -31,8 +31,12 @@ const MaxSkew = 15 * time.Minute
 // a lost commit left.
 const guess = 18
 
-// maxHeads bounds the streams whose heads a shard's state keeps in memory.
-const maxHeads = 1 << 20
+// Bounds of the streams and of the idempotency keys that a shard's state keeps in
+// memory: of some 100 and 300 bytes each.
+const (
+	maxHeads = 1 << 20
+	maxKeys  = 1 << 18
+)
 
 // state is what a writer knows of its shard. It is true up to the position end,
 // and belongs to the one goroutine that writes.
