@@ -13,6 +13,7 @@ import (
 
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/footer"
 )
 
 // parquetSource reads Parquet, of Firn or not: only the columns that import
@@ -42,6 +43,9 @@ func openParquet(name string, r *importRun) (_ *parquetSource, err error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if err := footer.Check(file, info.Size()); err != nil {
+		return nil, inFile(name, 0, fmt.Errorf("no Parquet that can be read: %w", err))
 	}
 	pq, err := parquet.OpenFile(&countingReaderAt{file, &r.read}, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {

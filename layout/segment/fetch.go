@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlog/firn/layout/fault"
 )
 
 // A request to an object store costs about as long as reading this many bytes,
@@ -43,6 +45,11 @@ func (g *Group) fetch(reqs []request, rows Rows) (pieces, error) {
 			return nil, err
 		}
 		spans = append(spans, s...)
+	}
+	for _, s := range spans {
+		if s.from < 0 || s.to < s.from || s.to > g.file.pq.Size() {
+			return nil, fault.New(fault.Corrupt, "the footer has pages from byte %d to %d of %d", s.from, s.to, g.file.pq.Size())
+		}
 	}
 	merged := mergeSpans(spans)
 	out := make(pieces, len(merged))

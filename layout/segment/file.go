@@ -10,6 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/footer"
 	"github.com/firnlog/firn/layout/seal"
 )
 
@@ -40,6 +41,9 @@ type fieldColumn struct {
 // that is no Parquet, or lacks a column, is Corrupt.
 func Open(r io.ReaderAt, size int64) (f *File, err error) {
 	defer recovered(&err)
+	if err := footer.Check(r, size); err != nil {
+		return nil, readError(err)
+	}
 	// Without the magic bytes at its head, opening touches the file's end only.
 	pq, err := parquet.OpenFile(r, size, parquet.SkipMagicBytes(true), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {

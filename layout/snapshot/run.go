@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/parquet-go/parquet-go"
@@ -14,6 +15,7 @@ import (
 	"github.com/firnlog/firn/layout/codec"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
+	"github.com/firnlog/firn/layout/footer"
 	"github.com/firnlog/firn/layout/seal"
 	"github.com/firnlog/firn/layout/store"
 )
@@ -126,20 +128,41 @@ func ReadRun[T Entry](ctx context.Context, s store.Store, r Run, part int) ([]T,
 
 // decodeRun returns the entries of an object of a run and the key that it bears.
 func decodeRun[T Entry](body []byte) (entries []T, own string, err error) {
+	defer func() {
+		if p := recover(); p != nil { // the Parquet library's, over what nobody of ours wrote
+			err = fault.New(fault.Corrupt, "the run cannot be read: %v", p)
+		}
+	}()
 	if err := seal.Check(body); err != nil {
 		return nil, "", err
 	}
-	f, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
+	if err := footer.Check(bytes.NewReader(body), int64(len(body))); err != nil {
+		return nil, "", fault.New(fault.Corrupt, "the run cannot be read: %w", err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, "", fault.New(fault.Corrupt, "the run cannot be read: %w", err)
 	}
 	own, _ = f.Lookup(metaKey)
 	r := parquet.NewGenericReader[T](f)
 	defer r.Close()
-	entries = make([]T, r.NumRows())
-	n, err := r.Read(entries)
-	if err != nil && !errors.Is(err, io.EOF) || n != len(entries) {
-		return nil, "", fault.New(fault.Corrupt, "the run holds %d of %d entries: %w", n, len(entries), err)
+	entries, err = readEntries(r)
+	return entries, own, err
+}
+
+// readEntries reads all entries, some at a time: that there are as many as the
+// footer says is only known once they are read.
+func readEntries[T Entry](r *parquet.GenericReader[T]) (entries []T, err error) {
+	rows := int(r.NumRows())
+	for len(entries) < rows && err == nil {
+		some := min(rows-len(entries), 8_192)
+		entries = slices.Grow(entries, some)
+		var n int
+		n, err = r.Read(entries[len(entries) : len(entries)+some])
+		entries = entries[:len(entries)+n]
 	}
-	return entries, own, nil
+	if err != nil && !errors.Is(err, io.EOF) || len(entries) != rows {
+		return nil, fault.New(fault.Corrupt, "the run holds %d of %d entries: %w", len(entries), rows, err)
+	}
+	return entries, nil
 }
