@@ -134,6 +134,7 @@ func (r *run) entrust(ctx context.Context, t task, sources []*source) ([]*outcom
 	for try := 0; try < sends && !r.spread.away.Load(); try++ {
 		if try > 0 {
 			r.stats.sharesResent.Add(1)
+			r.fan.Resent()
 			if err := pause(ctx, try); err != nil {
 				return nil, err
 			}

@@ -28,6 +28,8 @@ type FanOut struct {
 	// Patience is how long an answer is waited for, or half of the time that the query
 	// has left, if that is less.
 	Patience time.Duration
+	// Resent is called whenever a share is sent again, by any goroutine.
+	Resent func()
 }
 
 // The defaults of a FanOut.
@@ -58,6 +60,9 @@ func (e *Engine) WithFanOut(f FanOut) *Engine {
 	}
 	if f.Patience == 0 {
 		f.Patience = DefaultPatience
+	}
+	if f.Resent == nil {
+		f.Resent = func() {}
 	}
 	out := *e
 	out.fan = &f

@@ -79,11 +79,12 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	log, logger := commitlog.Open(s), a.logger()
 	engine := querier.NewEngine(log) // without limits where keys are read
-	spread, err := c.spread(engine, log)
+	registry := prometheus.NewRegistry()
+	spread, err := c.spread(engine, log, registry)
 	if err != nil {
 		return err
 	}
-	cfg := front.Config{Log: log, Queries: spread.WithLimits(limits.Query()), Store: s, Logger: logger, Registry: prometheus.NewRegistry(), Origins: c.Origin, Limits: limits}
+	cfg := front.Config{Log: log, Queries: spread.WithLimits(limits.Query()), Store: s, Logger: logger, Registry: registry, Origins: c.Origin, Limits: limits}
 	ring := access.NewRing(log, engine, nil)
 	letIn, err := c.access(ctx, ring, cfg, address)
 	if err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/firnlog/firn/functions/shares"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/querier"
@@ -14,8 +16,8 @@ type spreadFlags struct {
 }
 
 // spread returns an engine like the one given over a log that asks the workers for
-// help, if there are any.
-func (f *spreadFlags) spread(engine *querier.Engine, log *commitlog.Log) (*querier.Engine, error) {
+// help, if there are any, and counts that in the metrics given.
+func (f *spreadFlags) spread(engine *querier.Engine, log *commitlog.Log, metrics prometheus.Registerer) (*querier.Engine, error) {
 	if f.WorkerShares < 1 || f.SpreadMB < 1 || f.SpreadMB > 1<<30 {
 		return nil, usage("--worker-shares and --spread-mb are numbers, 1 or more")
 	}
@@ -26,5 +28,6 @@ func (f *spreadFlags) spread(engine *querier.Engine, log *commitlog.Log) (*queri
 	if err != nil {
 		return nil, usage("--workers: %v", err)
 	}
-	return engine.WithFanOut(querier.FanOut{Transport: shares.Transport(log, servers), Workers: f.WorkerShares, MinBytes: f.SpreadMB << 20}), nil
+	fan := querier.FanOut{Transport: shares.Transport(log, servers), Workers: f.WorkerShares, MinBytes: f.SpreadMB << 20}
+	return engine.WithFanOut(shares.Metered(fan, metrics)), nil
 }

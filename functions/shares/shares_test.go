@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/firnlog/firn/compactor"
 	"github.com/firnlog/firn/functions"
 	"github.com/firnlog/firn/functions/access"
@@ -338,5 +340,45 @@ func TestSharesAtOnce(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestMetrics counts shares whose answers are lost now and then.
+func TestMetrics(t *testing.T) {
+	s := bucket(t)
+	var n atomic.Int64
+	h, err := shares.NewHTTP([]string{server(t, s, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if n.Add(1)%3 == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			h.ServeHTTP(w, r)
+		})
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, registry := commitlog.Open(s), prometheus.NewRegistry()
+	fan := shares.Metered(querier.FanOut{Transport: shares.Transport(log, h), Workers: 4, MinBytes: 1, ShareBytes: 1500}, registry)
+	q, err := querier.ParseText("from i n>=0 | sum n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := querier.NewEngine(log).WithFanOut(fan).Run(t.Context(), q)
+	if err != nil || string(res.Aggregation) != "79800" {
+		t.Fatalf("%s, %v", res.Aggregation, err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		m := f.GetMetric()[0]
+		got[f.GetName()] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+	}
+	sent, lost := got["firn_shares_sent_total"], got["firn_shares_lost_total"]
+	if sent != float64(n.Load()) || lost != float64(n.Load()/3) || got["firn_shares_resent_total"] != float64(res.Stats.SharesResent) || got["firn_shares_duration_seconds"] != sent-lost {
+		t.Errorf("%v, of %d requests, %d resent", got, n.Load(), res.Stats.SharesResent)
 	}
 }

@@ -71,12 +71,13 @@ func Serving(ctx context.Context) (*Function, error) {
 		return nil, err
 	}
 	who := access.New(access.Config{Ring: ring, Tokens: s.Tokens, Logger: f.Logger})
-	f.Config = front.Config{Log: f.Log, Queries: engine.WithLimits(s.Limits.Query()), Store: f.Log.Store(), Authenticate: who.Authenticate, Origins: s.Origins, Logger: f.Logger, Limits: s.Limits}
+	queries := engine.WithLimits(s.Limits.Query())
+	if s.WorkersURL != "" {
+		queries = queries.WithFanOut(querier.FanOut{Transport: shares.Transport(f.Log, spread.NewLambda(s.WorkersURL)), Workers: s.Shares, MinBytes: s.SpreadBytes})
+	}
+	f.Config = front.Config{Log: f.Log, Queries: queries, Store: f.Log.Store(), Authenticate: who.Authenticate, Origins: s.Origins, Logger: f.Logger, Limits: s.Limits}
 	if s.CompactURL != "" {
 		f.Config.Log = compaction.New(f.Log, s.CompactURL, f.Logger)
-	}
-	if s.WorkersURL != "" {
-		f.Config.Queries = engine.WithFanOut(querier.FanOut{Transport: shares.Transport(f.Log, spread.NewLambda(s.WorkersURL)), Workers: s.Shares, MinBytes: s.SpreadBytes})
 	}
 	f.Service = front.New(f.Config)
 	f.Doors = functions.New(f.Service, functions.Config{Keys: ring, Vamp: s.Vamp, StackState: stackstate.Config{Deduplicate: s.Deduplicate}})
