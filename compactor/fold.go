@@ -69,13 +69,13 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 			return edit, report, nil
 		}
 	}
-	events, heads, taken, err := gather(ctx, v, tail[voided:])
+	took, err := gather(ctx, v, tail[voided:])
 	if err != nil {
 		return edit, report, err
 	}
-	report.Commits = int64(voided + taken)
-	last := tail[voided+taken-1]
-	tail = tail[voided : voided+taken]
+	report.Commits = int64(voided + took.taken)
+	last := tail[voided+took.taken-1]
+	tail = tail[voided : voided+took.taken]
 	to.Folded, to.Time = last.Position, last.Time
 	if !dropped {
 		to.Erasures, to.ErasedBefore = slices.Clone(from.Erasures), from.ErasedBefore
@@ -85,7 +85,7 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 			to.Erasures = append(to.Erasures, c.Order())
 		}
 	}
-	if edit.Add, err = c.writeDays(ctx, id, shard, events); err != nil {
+	if edit.Add, err = c.writeDays(ctx, id, shard, took.events); err != nil {
 		return edit, report, err
 	}
 	for i := range edit.Add {
@@ -95,14 +95,14 @@ func (c *Compactor) foldShard(ctx context.Context, id string, v *commitlog.View,
 	if dropped {
 		old.Heads, old.Keys = nil, nil
 	}
-	if to.Heads, err = c.foldHeads(ctx, id, shard, old.Heads, heads, last.Time); err != nil {
+	if to.Heads, err = c.foldHeads(ctx, id, shard, old.Heads, took.heads, last.Time); err != nil {
 		return edit, report, err
 	}
 	if to.Keys, err = c.foldKeys(ctx, id, shard, old.Keys, tail, last.Time); err != nil {
 		return edit, report, err
 	}
 	edit.Shards = []snapshot.ShardEdit{{From: from, To: to}}
-	report.Events = int64(len(events))
+	report.Events = int64(len(took.events))
 	for _, f := range edit.Add {
 		report.FilesWritten++
 		report.BytesWritten += f.Bytes
@@ -182,14 +182,14 @@ func (c *Compactor) encodeDay(id string, shard int, events []*event.Event) (*fil
 		h[hourOf(e.Time)]++
 	}
 	p := h.parts()
-	slices.SortStableFunc(events, func(a, b *event.Event) int { return p.of(a.Time) - p.of(b.Time) })
+	events = p.sorted(events)
 	var ch segment.Chooser
 	ch.AddSorted(events)
 	w := c.newFile(id, events[0].Time.Day(), shard, 0, ch.Plan())
 	chunk := make([]event.Event, 0, foldChunk)
 	for i, e := range events {
 		chunk = append(chunk, *e)
-		last := i == len(events)-1 || p.of(events[i+1].Time) != p.of(e.Time)
+		last := i == len(events)-1 || p.last() > 0 && p.of(events[i+1].Time) != p.of(e.Time)
 		if len(chunk) == foldChunk || last {
 			if err := w.write(chunk); err != nil {
 				return w, err

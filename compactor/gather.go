@@ -10,15 +10,20 @@ import (
 	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
+	"github.com/firnlog/firn/layout/snapshot"
 )
 
-// gather returns the events of the first commits as erasures leave them, sorted by
-// day, stream and sequence, where each stream stands, those whose events are all
-// erased included, and how many commits it took: as many as one step bears.
-func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) (all []*event.Event, heads map[string]int64, taken int, err error) {
-	heads = map[string]int64{}
-	var batches [][]event.Event
-	days, size := map[int64]bool{}, 0
+// gathered is what one step folds.
+type gathered struct {
+	taken  int             // commits
+	events []*event.Event  // as erasures leave them; by day, stream and sequence
+	heads  []snapshot.Head // where each stream stands, those whose events are all erased included; by stream
+}
+
+// gather takes the first commits, as many as one step bears.
+func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) (gathered, error) {
+	g := gatherer{streams: map[string]*standing{}}
+	days, size, taken := map[int64]bool{}, 0, 0
 	for taken < len(commits) && size < foldMemory && len(days) < foldDays {
 		c := commits[taken]
 		taken++
@@ -28,15 +33,15 @@ func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit)
 		}
 		events, err := c.Events()
 		if err != nil {
-			return nil, nil, 0, err
+			return gathered{}, err
 		}
 		mask, err := v.TailMask(ctx, c)
 		if err != nil {
-			return nil, nil, 0, err
+			return gathered{}, err
 		}
-		for i := range events {
-			if e := &events[i]; !bug.In(bug.HeadsErased) || !mask.Gone(e.Stream, e.Place.Position) {
-				heads[e.Stream] = e.Sequence
+		if mask != nil && !bug.In(bug.HeadsErased) {
+			for i := range events {
+				g.stands(&events[i])
 			}
 		}
 		if !bug.In(bug.FoldUnmasked) {
@@ -46,57 +51,79 @@ func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit)
 			size += events[i].Size()
 			days[dayOf(events[i].Time)] = true
 		}
-		batches = append(batches, events)
+		g.add(events)
 	}
-	return sorted(batches), heads, taken, nil
+	heads := g.heads() // which ranks the streams
+	return gathered{taken, g.sorted(), heads}, nil
 }
 
-// sorted returns events by day, stream and sequence. They stay where they are, and
-// of streams, whose names are long and mostly alike, only different ones are
-// compared.
-func sorted(batches [][]event.Event) []*event.Event {
-	type place struct {
-		day, sequence int64
-		rank          int // of the stream
-		event         *event.Event
+// gatherer puts events in order. They stay where they are, and of the streams,
+// whose names are long and mostly alike, only different ones are compared.
+type gatherer struct {
+	streams map[string]*standing
+	places  []place
+}
+
+// standing is where a stream stands.
+type standing struct {
+	name string
+	last int64 // sequence number
+	rank int   // of the name among all
+}
+
+// place is what an event is sorted by.
+type place struct {
+	day, sequence int64
+	stream        *standing
+	event         *event.Event
+}
+
+// stands notes where an event's stream stands after it.
+func (g *gatherer) stands(e *event.Event) *standing {
+	s := g.streams[e.Stream]
+	if s == nil {
+		s = &standing{name: e.Stream}
+		g.streams[e.Stream] = s
 	}
-	ranks, rows := rankStreams(batches)
-	places := make([]place, 0, rows)
-	for _, events := range batches {
-		for i := range events {
-			e := &events[i]
-			places = append(places, place{dayOf(e.Time), e.Sequence, ranks[e.Stream], e})
-		}
+	s.last = e.Sequence
+	return s
+}
+
+func (g *gatherer) add(events []event.Event) {
+	g.places = slices.Grow(g.places, len(events))
+	for i := range events {
+		e := &events[i]
+		g.places = append(g.places, place{dayOf(e.Time), e.Sequence, g.stands(e), e})
 	}
-	slices.SortFunc(places, yielding(func(a, b place) int {
-		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.rank, b.rank), cmp.Compare(a.sequence, b.sequence))
-	}))
-	out := make([]*event.Event, len(places))
-	for i, p := range places {
-		out[i] = p.event
+}
+
+// heads returns where the streams stand, by name, and ranks them.
+func (g *gatherer) heads() []snapshot.Head {
+	all := make([]*standing, 0, len(g.streams))
+	for _, s := range g.streams {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, yielding(func(a, b *standing) int { return strings.Compare(a.name, b.name) }))
+	out := make([]snapshot.Head, len(all))
+	for i, s := range all {
+		s.rank, out[i] = i, snapshot.Head{Stream: s.name, Sequence: s.last}
 	}
 	return out
 }
 
-// rankStreams numbers the streams of the events in their order, and counts the
-// events.
-func rankStreams(batches [][]event.Event) (ranks map[string]int, rows int) {
-	ranks = map[string]int{}
-	var names []string
-	for _, events := range batches {
-		rows += len(events)
-		for i := range events {
-			if _, ok := ranks[events[i].Stream]; !ok {
-				ranks[events[i].Stream] = 0
-				names = append(names, events[i].Stream)
-			}
+// sorted returns the events by day, rank of the stream and sequence.
+func (g *gatherer) sorted() []*event.Event {
+	slices.SortFunc(g.places, yielding(func(a, b place) int {
+		if a.day != b.day {
+			return cmp.Compare(a.day, b.day)
 		}
+		return cmp.Or(a.stream.rank-b.stream.rank, cmp.Compare(a.sequence, b.sequence))
+	}))
+	out := make([]*event.Event, len(g.places))
+	for i, p := range g.places {
+		out[i] = p.event
 	}
-	slices.SortFunc(names, yielding(strings.Compare))
-	for i, name := range names {
-		ranks[name] = i
-	}
-	return ranks, rows
+	return out
 }
 
 // yielding returns a comparison that yields now and then: see [Compactor.Serve].

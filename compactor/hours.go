@@ -1,6 +1,8 @@
 package compactor
 
 import (
+	"slices"
+
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/segment"
 )
@@ -55,6 +57,19 @@ func (h *hours) parts() parts {
 		}
 	}
 	return p
+}
+
+// sorted returns events by their parts, else in the order that they have.
+func (p *parts) sorted(events []*event.Event) []*event.Event {
+	if p.last() == 0 {
+		return events
+	}
+	apart := make([][]*event.Event, p.last()+1)
+	for _, e := range events {
+		n := p.of(e.Time)
+		apart[n] = append(apart[n], e)
+	}
+	return slices.Concat(apart...)
 }
 
 // last returns the number of the last part.

@@ -25,13 +25,9 @@ import (
 const runGrowth = 2
 
 // foldHeads adds a run with the last sequence numbers of streams.
-func (c *Compactor) foldHeads(ctx context.Context, id string, shard int, old []snapshot.Run, last map[string]int64, now event.Micros) ([]snapshot.Run, error) {
+func (c *Compactor) foldHeads(ctx context.Context, id string, shard int, old []snapshot.Run, entries []snapshot.Head, now event.Micros) ([]snapshot.Run, error) {
 	if bug.In(bug.HeadsForgotten) {
 		return old, nil
-	}
-	entries := make([]snapshot.Head, 0, len(last))
-	for stream, n := range last {
-		entries = append(entries, snapshot.Head{Stream: stream, Sequence: n})
 	}
 	return foldRun(ctx, c.Log.Store(), layout.NewHeads(id, shard), old, entries, now, nil)
 }
@@ -69,6 +65,7 @@ func foldRun[T snapshot.Entry](ctx context.Context, s store.Store, key string, o
 		rows += old[taken].Rows
 		taken++
 	}
+	slices.SortFunc(entries, byName) // heads are, keys are not
 	m := runMerge[T]{store: s, old: old[:taken], void: void, read: make([]runPart[T], taken)}
 	m.run = snapshot.Run{Key: key, Newest: now}
 	if parts := snapshot.PartsFor(rows); parts > 1 {
@@ -122,13 +119,14 @@ func (m *runMerge[T]) merge(ctx context.Context, entries []T) error {
 	return err
 }
 
-// part returns the entries of a part of the new run, in order.
+// part returns the entries of a part of the new run, in order, given the fresh ones.
 func (m *runMerge[T]) part(ctx context.Context, part int, entries []T) ([]T, error) {
 	parts := m.run.Count()
 	for i, r := range m.old {
 		// An old run in fewer parts has one that holds all that belongs here. Of one
 		// in more parts, since much of it was replaced or is void, several do.
 		first, end := part*r.Count()/parts, (part+1)*r.Count()/parts
+		var kept []T
 		for of := first; of < max(end, first+1); of++ {
 			older, err := m.older(ctx, i, of)
 			if err != nil {
@@ -136,14 +134,39 @@ func (m *runMerge[T]) part(ctx context.Context, part int, entries []T) ([]T, err
 			}
 			for _, e := range older {
 				if snapshot.PartOf(e.Name(), parts) == part && (m.void == nil || !m.void(e)) {
-					entries = append(entries, e)
+					kept = append(kept, e)
 				}
 			}
 		}
+		if end > first+1 {
+			slices.SortFunc(kept, byName)
+		}
+		entries = union(entries, kept)
 	}
-	compare := func(a, b T) int { return strings.Compare(a.Name(), b.Name()) }
-	slices.SortStableFunc(entries, compare)
-	return slices.CompactFunc(entries, func(a, b T) bool { return a.Name() == b.Name() }), nil
+	return entries, nil
+}
+
+func byName[T snapshot.Entry](a, b T) int { return strings.Compare(a.Name(), b.Name()) }
+
+// union returns the entries of both, in order as both are: of two with one name the
+// newer.
+func union[T snapshot.Entry](newer, older []T) []T {
+	if len(older) == 0 {
+		return newer
+	}
+	out := make([]T, 0, len(newer)+len(older))
+	for len(newer) > 0 && len(older) > 0 {
+		switch c := byName(newer[0], older[0]); {
+		case c > 0:
+			out, older = append(out, older[0]), older[1:]
+		case c == 0:
+			older = older[1:]
+			fallthrough
+		default:
+			out, newer = append(out, newer[0]), newer[1:]
+		}
+	}
+	return append(append(out, newer...), older...)
 }
 
 // older returns a part of an old run, from memory if it was the last one read.
