@@ -31,8 +31,8 @@ func guard(next http.Handler, ask asker, origins []string) (http.Handler, error)
 			return nil, usage("--origin %q: write SCHEME://HOST[:PORT], such as https://ops.example.org", origin)
 		}
 	}
-	across.SetDenyHandler(refuse("requests of web pages from elsewhere are not served"))
-	named := refuse("the server is not served under this name: use localhost or its address")
+	across.SetDenyHandler(refuse("requests of web pages from other origins are not served as long as there is no API key: name the origin by --origin"))
+	named := refuse("the server is not served under this name as long as there is no API key: use localhost or its address, or make a key (firn keys create)")
 	guarded := across.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch asked, err := ask.Asks(r.Context()); {
@@ -59,7 +59,7 @@ func isAddress(hostport string) bool {
 
 // refuse answers with status 403 in the envelope of the API.
 func refuse(text string) http.Handler {
-	body, err := json.Marshal(map[string]any{"type": "error", "success": false, "error": text, "code": fault.Invalid.String()})
+	body, err := json.Marshal(map[string]any{"type": "error", "success": false, "error": text, "code": fault.Denied.String()})
 	if err != nil {
 		panic(err) // strings always encode
 	}

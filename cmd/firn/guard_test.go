@@ -30,7 +30,7 @@ func TestGuard(t *testing.T) {
 			t.Errorf("%s to %s with %q: status %d, want %d", method, host, headers, w.Code, want)
 		}
 		var envelope struct{ Error, Code string }
-		if want == http.StatusForbidden && (json.Unmarshal(w.Body.Bytes(), &envelope) != nil || envelope.Error == "" || envelope.Code != "invalid") {
+		if want == http.StatusForbidden && (json.Unmarshal(w.Body.Bytes(), &envelope) != nil || envelope.Error == "" || envelope.Code != "denied") {
 			t.Errorf("%s to %s: %q is no envelope", method, host, w.Body)
 		}
 	}

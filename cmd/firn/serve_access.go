@@ -18,7 +18,7 @@ type accessFlags struct {
 	JWTGrant     []string `name:"jwt-grant" sep:";" placeholder:"GRANT" env:"FIRN_JWT_GRANT" help:"Rights of tokens without the claim firn_grants, such as 'orders-*:append,query'; several with semicolons between."`
 	Rate         float64  `placeholder:"N" env:"FIRN_RATE" help:"Requests a second that each caller may send on average; unbounded by default."`
 	Burst        int      `placeholder:"N" env:"FIRN_BURST" help:"Requests that a caller may send at once beyond that."`
-	Origin       []string `sep:"," placeholder:"ORIGIN" env:"FIRN_ORIGIN" help:"Origins whose web pages may read answers, such as https://ops.example.org; '*' for all, where keys are asked for."`
+	Origin       []string `sep:"," placeholder:"ORIGIN" env:"FIRN_ORIGIN" help:"Origins whose web pages may send requests, open WebSockets and read the answers of Vamp's API, such as https://ops.example.org; '*' for all, where keys are asked for."`
 }
 
 // access returns who is let in at an address. Where others than this machine can

@@ -79,7 +79,7 @@ func (r *Ring) caller(ctx context.Context, full string) (front.Caller, error) {
 	}
 	now, k := r.now(), known.keys[id]
 	if k == nil || !k.opens(text, now) || !k.good(now) {
-		return front.Caller{}, fault.New(fault.Unauthenticated, "the API key is not known, or its time is over")
+		return front.Caller{}, fault.New(fault.Unauthenticated, "the API key is not known, or its time is over; a new one is known everywhere within %d seconds", int(MaxAge.Seconds()))
 	}
 	r.used(k, now)
 	return front.Caller{Name: "key:" + id, Grants: k.Grants}, nil

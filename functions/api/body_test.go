@@ -100,9 +100,9 @@ func TestContentEncodings(t *testing.T) {
 	bad(400, "", "gzip", "the body is not whole and valid gzip")
 	bad(400, "", "zstd", "the JSON is empty")
 	blanks := strings.Repeat(" ", 1<<20)
-	bad(413, strings.Repeat(gzipped(t, blanks), front.MaxDecompressed>>20+1), "gzip", "more than 67108864 bytes")
-	bad(413, strings.Repeat(zstded(t, blanks), front.MaxDecompressed>>20+1), "zstd", "more than 67108864 bytes")
-	bad(413, zstded(t, strings.Repeat(blanks, 20))+strings.Repeat(zstded(t, blanks), front.MaxDecompressed>>20-19), "zstd", "more than 67108864 bytes")
+	bad(413, strings.Repeat(gzipped(t, blanks), front.MaxDecompressed>>20+1), "gzip", "more than 67108864 bytes when it is decompressed")
+	bad(413, strings.Repeat(zstded(t, blanks), front.MaxDecompressed>>20+1), "zstd", "more than 67108864 bytes when it is decompressed")
+	bad(413, zstded(t, strings.Repeat(blanks, 20))+strings.Repeat(zstded(t, blanks), front.MaxDecompressed>>20-19), "zstd", "more than 67108864 bytes when it is decompressed")
 	if n != 0 {
 		t.Errorf("a refused body led to an append of %d events", n)
 	}

@@ -167,6 +167,8 @@ func readError(ctx context.Context, encoding string, err error) error {
 		return fault.New(fault.Limit, "the body has more than %d bytes", tooLarge.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fault.New(fault.Invalid, "%w", errSlow)
+	case fault.Is(err, fault.Limit) && encoding != "" && encoding != "identity":
+		return fault.New(fault.Limit, "%w when it is decompressed", err)
 	case errors.As(err, &known):
 		return err
 	case ctx.Err() != nil:

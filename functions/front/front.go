@@ -64,7 +64,7 @@ type Config struct {
 	// Unauthenticated or Denied. nil lets everyone do everything, which is for
 	// listeners on loopback.
 	Authenticate func(*http.Request) (Caller, error)
-	// Origins are the origins whose web pages may read answers, such as
+	// Origins are the origins whose web pages may open WebSockets and read Vamp's answers, such as
 	// https://ops.example.org; "*" allows all. With none, no page may.
 	Origins []string
 	// Logger takes failures that are not the client's; nil means slog.Default.
