@@ -21,21 +21,29 @@ const (
 	goneMax  = 1_024
 )
 
-// orders returns the keys of the commits of erasures that a snapshot names, which
-// are needed to know what was redacted, and the shards that have such.
-func (s *sweep) orders() (commits map[string]bool, shards map[int]bool) {
-	commits, shards = map[string]bool{}, map[int]bool{}
-	for _, snap := range s.snaps {
+// orders returns the keys of the commits of erasures that are under way by a
+// snapshot, with the index of the newest one that says so, and the shards that have
+// such.
+func (s *sweep) orders() (commits map[string]int, shards map[int]bool) {
+	commits, shards = map[string]int{}, map[int]bool{}
+	for i, snap := range slices.Backward(s.snaps) {
 		for _, st := range snap.Shards {
 			for _, e := range st.Erasures {
 				if e.Gone == 0 && !bug.In(bug.OrderSwept) {
-					commits[layout.Commit(s.id, st.Shard, e.Position)] = true
+					commits[layout.Commit(s.id, st.Shard, e.Position)] = i
 					shards[st.Shard] = true
 				}
 			}
 		}
 	}
 	return commits, shards
+}
+
+// kept reports whether a commit is that of an erasure which the snapshot of an
+// index, or a newer one, needs to know what was redacted.
+func (s *sweep) kept(key string, index int) bool {
+	newest, ok := s.orderAt[key]
+	return ok && newest <= index
 }
 
 // settle marks the erasures whose last byte this sweep, or one before it, has

@@ -36,7 +36,7 @@ func (c *Compactor) Sweep(ctx context.Context, id string, dryRun bool) ([]string
 	if err := s.history(ctx); err != nil || len(s.infos) == 0 {
 		return s.swept, err
 	}
-	s.keep, s.erasing = s.orders()
+	s.orderAt, s.erasing = s.orders()
 	if err := s.superseded(ctx); err != nil {
 		return s.swept, err
 	}
@@ -63,9 +63,9 @@ type sweep struct {
 	infos   []store.Info // of all snapshots, newest first
 	numbers []int64
 	snaps   []*snapshot.Snapshot
-	oldest  int             // index of the oldest one left
-	keep    map[string]bool // commits of erasures that are under way
-	erasing map[int]bool    // shards that have such
+	oldest  int            // index of the oldest one left
+	orderAt map[string]int // commits of erasures, and the newest snapshot by which they are under way
+	erasing map[int]bool   // shards that have such
 }
 
 // history reads the snapshots that are there: those of the last 24 hours and a
@@ -150,7 +150,7 @@ func (s *sweep) superseded(ctx context.Context) error {
 			continue // its predecessor is gone, so all that it dropped is
 		}
 		for _, key := range s.snaps[i].Dropped {
-			if s.keep[key] { // by a snapshot that is in its grace; without one it goes as a folded commit
+			if s.kept(key, i) {
 				continue
 			}
 			if err := s.drop(ctx, key); err != nil {
@@ -158,7 +158,10 @@ func (s *sweep) superseded(ctx context.Context) error {
 			}
 		}
 		for _, st := range s.snaps[i].Shards {
-			if err := s.commits(ctx, st); err != nil {
+			if i+1 < len(s.snaps) && st.Folded == s.snaps[i+1].ShardState(st.Shard).Folded {
+				continue // what it folded went with the one before
+			}
+			if err := s.commits(ctx, st, i); err != nil {
 				return err
 			}
 		}
@@ -172,8 +175,8 @@ func (s *sweep) superseded(ctx context.Context) error {
 	return nil
 }
 
-// commits deletes the commits of a shard that a snapshot folded.
-func (s *sweep) commits(ctx context.Context, st snapshot.Shard) error {
+// commits deletes the commits of a shard that the snapshot of an index folded.
+func (s *sweep) commits(ctx context.Context, st snapshot.Shard, index int) error {
 	prefix, after := layout.Log(s.id, st.Shard), ""
 	for {
 		page, err := s.c.Log.Store().List(ctx, store.ListOptions{Prefix: prefix, StartAfter: after})
@@ -186,7 +189,7 @@ func (s *sweep) commits(ctx context.Context, st snapshot.Shard) error {
 				return nil
 			}
 			after = o.Key
-			if s.keep[o.Key] {
+			if s.kept(o.Key, index) {
 				continue
 			}
 			if err := s.delete(ctx, o.Key); err != nil {
