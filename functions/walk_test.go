@@ -40,6 +40,7 @@ var examples = map[string]example{
 	"GET /v1/instances/{instance}/events":              {shows: true},
 	"GET /v1/instances/{instance}/tail":                {query: "?after=start", shows: true, stream: true},
 	"DELETE /v1/instances/{instance}/streams/{stream}": {},
+	"DELETE /v1/instances/{instance}/streams":          {query: "?stream=keep"},
 	"POST /v1/instances/{instance}/redactions":         {body: `{"where":[{"field":"payload.value","operator":"exists","value":true}]}`},
 	"GET /v1/instances/{instance}/erasures":            {},
 	"GET /v1/instances/{instance}/erasures/{id}":       {status: http.StatusNotFound},

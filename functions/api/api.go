@@ -9,7 +9,7 @@
 //	POST   /v1/instances/{instance}/events     append one or many events
 //	GET    /v1/instances/{instance}/events     read events by simple conditions
 //	GET    /v1/instances/{instance}/tail       events as they come, as server-sent events
-//	DELETE /v1/instances/{instance}/streams/{stream}  erase a stream's events
+//	DELETE /v1/instances/{instance}/streams/{stream}  erase a stream's events; also …/streams?stream=
 //	POST   /v1/instances/{instance}/redactions        replace payloads of events
 //	GET    /v1/instances/{instance}/erasures[/{id}]   how far erasures have come
 //	POST   /v1/query                           the query language
@@ -48,6 +48,7 @@ func Door(s *front.Service) front.Door {
 		a.route("GET /v1/instances/{instance}/events", "eventLog.queryEvents", a.readEvents),
 		{Pattern: "GET /v1/instances/{instance}/tail", Serve: a.tail},
 		a.route("DELETE /v1/instances/{instance}/streams/{stream}", "eventLog.eraseStream", a.eraseStream),
+		a.route("DELETE /v1/instances/{instance}/streams", "eventLog.eraseStream", a.eraseStreamByName),
 		a.route("POST /v1/instances/{instance}/redactions", "eventLog.redactEvents", a.redact),
 		a.route("GET /v1/instances/{instance}/erasures", "eventLog.listErasures", a.listErasures),
 		a.route("GET /v1/instances/{instance}/erasures/{id}", "eventLog.getErasure", a.getErasure),

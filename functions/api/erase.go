@@ -65,6 +65,24 @@ func (a API) eraseStream(_ http.ResponseWriter, r *http.Request) (answer, error)
 	return ordered(e, err)
 }
 
+// eraseStreamByName takes the stream from the query string, which no gateway
+// changes: that of AWS's HTTP APIs decodes paths, and cuts them at what was %3F.
+func (a API) eraseStreamByName(_ http.ResponseWriter, r *http.Request) (answer, error) {
+	p, err := parseParams(r, []string{"stream"})
+	if err != nil {
+		return answer{}, err
+	}
+	ref, err := instanceRef(r)
+	if err != nil {
+		return answer{}, err
+	}
+	if p.Get("stream") == "" {
+		return answer{}, fault.New(fault.Invalid, "the parameter stream is missing: it names the stream that is to be erased")
+	}
+	e, err := a.EraseStream(r.Context(), ref, p.Get("stream"))
+	return ordered(e, err)
+}
+
 func (a API) redact(w http.ResponseWriter, r *http.Request) (answer, error) {
 	ref, err := pathInstance(r)
 	if err != nil {

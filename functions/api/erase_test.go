@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -32,6 +33,17 @@ func TestErase(t *testing.T) {
 	s.do("GET", "/v1/instances/shop/erasures", "").want(t, 200, `"kind":"stream"`, `"kind":"redaction"`)
 }
 
+func TestEraseStreamsOfAnyName(t *testing.T) {
+	s := serve(t)
+	s.do("POST", "/v1/instances", `{"id":"shop"}`).want(t, 201)
+	for _, name := range []string{"a/b", "a?b", "a%41", "..", "ü +"} {
+		s.do("POST", "/v1/instances/shop/events", `[{"stream_id":"`+name+`"},{"stream_id":"a"},{"stream_id":"aA"}]`).want(t, 201)
+		s.do("DELETE", "/v1/instances/shop/streams?stream="+url.QueryEscape(name), "").want(t, 202, `"kind":"stream"`)
+		s.do("GET", "/v1/instances/shop/events?stream="+url.QueryEscape(name), "").want(t, 200, `"total":0`)
+	}
+	s.do("GET", "/v1/instances/shop/events", "").want(t, 200, `"total":10`)
+}
+
 func TestBadErasures(t *testing.T) {
 	s := serve(t)
 	s.do("POST", "/v1/instances", `{"id":"shop"}`).want(t, 201)
@@ -49,6 +61,9 @@ func TestBadErasures(t *testing.T) {
 	}
 	s.do("POST", "/v1/instances/none/redactions", `{"where":[{"field":"payload","operator":"eq","value":1}]}`).want(t, 404)
 	s.do("DELETE", "/v1/instances/none/streams/a", "").want(t, 404)
+	s.do("DELETE", "/v1/instances/shop/streams", "").want(t, 400, "the parameter stream is missing")
+	s.do("DELETE", "/v1/instances/shop/streams?stream=", "").want(t, 400, "the parameter stream is missing")
+	s.do("DELETE", "/v1/instances/shop/streams?stream=a&stream=b", "").want(t, 400, "given twice")
 	s.do("DELETE", "/v1/instances/shop/streams/a%0Ab", "").want(t, 400, "stream")
 	s.do("GET", "/v1/instances/shop/stats", "").want(t, 200, `"eventCount":1`)
 }

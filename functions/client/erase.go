@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/firnlog/firn/layout/fault"
 )
 
 // Erasure is an order to forget events, and how far it has come.
@@ -37,10 +35,7 @@ func (c *Client) EraseStream(ctx context.Context, instance, stream string) (Eras
 	if err != nil {
 		return Erasure{}, err
 	}
-	if stream == "" || stream == "." || stream == ".." {
-		return Erasure{}, fault.New(fault.Invalid, "%q is no stream that can be named in a path: redact its events", stream)
-	}
-	return c.erasure(ctx, call{method: http.MethodDelete, path: instancesPath + "/" + name + "/streams/" + url.PathEscape(stream), writes: true})
+	return c.erasure(ctx, call{method: http.MethodDelete, path: instancesPath + "/" + name + "/streams?stream=" + url.QueryEscape(stream), writes: true})
 }
 
 // Redact orders that payloads and metadata of events are forgotten.

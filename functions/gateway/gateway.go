@@ -121,16 +121,24 @@ func (e *event) target() string {
 			path = "/" + strings.TrimPrefix(rest, "/")
 		}
 	}
-	path = escaped(path)
+	if e.fromFunctionURL() {
+		path = escaped(path)
+	} else { // HTTP APIs decode paths: a percent sign in one is no more than that
+		path = (&url.URL{Path: path}).EscapedPath()
+	}
 	if e.RawQueryString != "" {
 		path += "?" + e.RawQueryString
 	}
 	return path
 }
 
-// escaped returns a path as a request line has it. Function URLs hand it on as it
-// was sent, the gateways decoded: one that holds what has to be encoded is the
-// latter.
+// fromFunctionURL reports whether an event of format 2.0 is one of a function URL.
+func (e *event) fromFunctionURL() bool {
+	return strings.Contains(e.RequestContext.DomainName, ".lambda-url.")
+}
+
+// escaped returns a path as a request line has it. Function URLs and REST APIs hand
+// it on as it was sent; one that holds what has to be encoded was decoded.
 func escaped(path string) string {
 	if decoded, err := url.PathUnescape(path); err == nil {
 		return (&url.URL{Path: decoded, RawPath: path}).EscapedPath()

@@ -49,7 +49,8 @@ func TestEventsBecomeRequests(t *testing.T) {
 	f(`{"version":"2.0","rawPath":"/production","requestContext":{"stage":"prod","http":{"method":"GET","sourceIp":"192.0.2.1"}}}`,
 		"GET /production||192.0.2.1:0||||0")
 	// Paths as they were sent, and decoded.
-	f(`{"version":"2.0","rawPath":"/a%20b%2Fc","requestContext":{"http":{"method":"GET"}}}`, "GET /a%20b%2Fc||:0||||0")
+	f(`{"version":"2.0","rawPath":"/a%20b%2Fc","requestContext":{"domainName":"x.lambda-url.eu-central-1.on.aws","http":{"method":"GET"}}}`, "GET /a%20b%2Fc||:0||||0")
+	f(`{"version":"2.0","rawPath":"/a%41","requestContext":{"domainName":"x.execute-api.eu-central-1.amazonaws.com","http":{"method":"DELETE"}}}`, "DELETE /a%2541||:0||||0")
 	f(`{"version":"2.0","rawPath":"/a b?c","requestContext":{"http":{"method":"GET"}}}`, "GET /a%20b%3Fc||:0||||0")
 	f(`{"version":"2.0","rawPath":"/100%","requestContext":{"http":{"method":"GET"}}}`, "GET /100%25||:0||||0")
 	// A body in base64, and the request id of the client.

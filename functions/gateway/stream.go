@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -107,7 +106,7 @@ func Handler(h http.Handler) func(context.Context, json.RawMessage) (any, error)
 	whole, streamed := Buffered(h), Streamed(h)
 	return func(ctx context.Context, payload json.RawMessage) (any, error) {
 		var e event
-		if json.Unmarshal(payload, &e) == nil && strings.Contains(e.RequestContext.DomainName, ".lambda-url.") {
+		if json.Unmarshal(payload, &e) == nil && e.fromFunctionURL() {
 			return streamed(ctx, payload)
 		}
 		return whole(ctx, payload)

@@ -127,7 +127,7 @@ func httpEvent(w http.ResponseWriter, r *http.Request, domain string) ([]byte, b
 		say(w, http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 		return nil, false
 	}
-	in := events.APIGatewayV2HTTPRequest{Version: "2.0", RouteKey: "$default", RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery,
+	in := events.APIGatewayV2HTTPRequest{Version: "2.0", RouteKey: "$default", RawPath: rawPath(r, domain), RawQueryString: r.URL.RawQuery,
 		Headers: map[string]string{"host": r.Host}, Body: string(body)}
 	if !utf8.Valid(body) {
 		in.Body, in.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
@@ -140,6 +140,16 @@ func httpEvent(w http.ResponseWriter, r *http.Request, domain string) ([]byte, b
 	in.RequestContext.HTTP.SourceIP, _, _ = net.SplitHostPort(r.RemoteAddr)
 	payload, err := json.Marshal(in)
 	return payload, err == nil
+}
+
+// rawPath is the path of an event: function URLs hand it on as it was sent, HTTP
+// APIs decode it, and cut it at a question mark that was encoded.
+func rawPath(r *http.Request, domain string) string {
+	if strings.Contains(domain, ".lambda-url.") {
+		return r.URL.EscapedPath()
+	}
+	path, _, _ := strings.Cut(r.URL.Path, "?")
+	return path
 }
 
 // failHTTP answers as API Gateway does where a function has no answer.
