@@ -23,9 +23,6 @@ import (
 // table, with the position up to which they all were rewritten.
 func (c *Compactor) erase(ctx context.Context, id string, v *commitlog.View) (snapshot.Edit, Report, error) {
 	for _, st := range v.Snapshot().Shards {
-		if st.Shard >= v.Instance.Shards {
-			continue // of an earlier life, whose files expire drops
-		}
 		pending := slices.ContainsFunc(st.Erasures, func(e snapshot.Erasure) bool { return e.Rewritten == 0 })
 		dropped := slices.ContainsFunc(v.Unfolded(st.Shard), func(c *commitlog.Commit) bool { return c.Drop })
 		if !pending || dropped { // a drop takes the files themselves, when it is folded

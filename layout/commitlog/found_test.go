@@ -146,3 +146,27 @@ func TestCursorFromBeforeTheFirstSnapshot(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+// unread lists what it does not have when it is asked for.
+type unread struct{ store.Store }
+
+func (u unread) Get(ctx context.Context, key string, r store.Range) (*store.Object, error) {
+	if strings.Contains(key, "/snapshots/") {
+		return nil, fault.New(fault.NotFound, "no object at %s", key)
+	}
+	return u.Store.Get(ctx, key, r)
+}
+
+// A snapshot that is listed and lost is not asked for without end.
+func TestListedAndLostSnapshot(t *testing.T) {
+	mem := store.NewMemory()
+	if _, err := commitlog.Open(mem).CreateInstance(t.Context(), catalog.Instance{ID: "i"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mem.Put(t.Context(), layout.Descending(layout.Snapshots("i"), 1), strings.NewReader("x"), store.IfAbsent); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := commitlog.Open(unread{mem}).Pin(t.Context(), "i"); !fault.Is(err, fault.Unavailable) {
+		t.Error(err)
+	}
+}

@@ -129,7 +129,7 @@ func (l *Log) newest(ctx context.Context, instance string, maxAge time.Duration)
 		return known, nil
 	}
 	table := l.Table(instance)
-	for {
+	for try := 1; ; try++ {
 		looked := l.now()
 		var number int64
 		if known != nil {
@@ -144,10 +144,10 @@ func (l *Log) newest(ctx context.Context, instance string, maxAge time.Duration)
 			next.snap = known.snap
 		} else if next.snap, err = table.Read(ctx, seen.Number); err != nil {
 			if fault.Is(err, fault.NotFound) { // we slept for longer than the grace between the two requests
-				if ctx.Err() == nil {
+				if ctx.Err() == nil && try < pinTries {
 					continue
 				}
-				err = fault.New(fault.Unavailable, "snapshot %d of %s was replaced and swept before it was read", seen.Number, instance)
+				err = fault.New(fault.Unavailable, "snapshot %d of %s is listed and cannot be read: it was replaced and swept before, or it is lost", seen.Number, instance)
 			}
 			return nil, err
 		}
