@@ -155,9 +155,9 @@ func lost(began time.Time, err error) error {
 
 // commit commits an edit that was made from base. Where other snapshots were
 // first, it is applied to the newest one, as long as that names all that the
-// edit takes out, and the edit's objects are younger than an hour by the store's
-// clock: the sweeper takes older ones for orphans. It reports whether the edit
-// is in the table; if not, its objects are orphans.
+// edit takes out, and the edit's objects are younger than applyAge by the store's
+// clock. It reports whether the edit is in the table; if not, its objects are
+// orphans.
 func (c *Compactor) commit(ctx context.Context, id string, base *snapshot.Snapshot, seen chain.Seen, e snapshot.Edit) (bool, error) {
 	table := c.Log.Table(id)
 	began := seen.At
@@ -184,7 +184,7 @@ func (c *Compactor) commit(ctx context.Context, id string, base *snapshot.Snapsh
 		if seen, err = table.Look(ctx); err != nil {
 			return false, err
 		}
-		if seen.At.Sub(began) > time.Hour {
+		if seen.At.Sub(began) > applyAge {
 			return false, nil
 		}
 		if base, err = table.Read(ctx, seen.Number); err != nil {

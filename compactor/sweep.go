@@ -16,9 +16,14 @@ import (
 )
 
 // orphanAge is how much older than the newest snapshot an object that no
-// snapshot names must be to count as an orphan. A compactor does not commit
-// objects that are older than this, so that it can never come to be named.
-const orphanAge = time.Hour
+// snapshot names must be to count as an orphan. A compactor does not apply an edit
+// to a snapshot so much younger than the edit's objects, so that none can come to be
+// named: from applyAge on it gives up, sooner because the machines of a store do not
+// tell the same time to the second.
+const (
+	orphanAge = time.Hour
+	applyAge  = orphanAge - 5*time.Minute
+)
 
 // Sweep deletes what an instance no longer needs, and returns the keys (with
 // dryRun: those that it would delete). Only the sweeper deletes, and only what
