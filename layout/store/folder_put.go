@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/firnlog/firn/internal/bug"
 	"github.com/firnlog/firn/layout/fault"
@@ -50,11 +51,15 @@ func (f *Folder) write(ctx context.Context, name string, body Body, cond Conditi
 			return err
 		}
 	}
+	began := time.Now()
 	temp, err := writeTemp(dir, body)
 	if err != nil {
 		return unavailable("temporary file", err)
 	}
 	err = alive(ctx)
+	if err == nil && cond == IfAbsent {
+		err = prompt(began)
+	}
 	if err == nil && cond == IfAbsent {
 		err = create(dir, tempPrefix+temp, base)
 	} else if err == nil {
@@ -70,6 +75,21 @@ func (f *Folder) write(ctx context.Context, name string, body Body, cond Conditi
 		}
 	}
 	return err
+}
+
+// putTime bounds the time from the beginning of a put to the link.
+const putTime = 10 * time.Minute
+
+// prompt refuses to link a file that was begun long ago, by either of the process's
+// clocks: when an object was stored is read off the file, which is as old as its
+// content, and who slept in between would store one that counts as old from the
+// first moment on.
+func prompt(began time.Time) error {
+	now := time.Now()
+	if took := max(now.Sub(began), now.Round(0).Sub(began.Round(0))); took > putTime {
+		return fault.New(fault.Unavailable, "the put was interrupted for %v", took.Round(time.Second))
+	}
+	return nil
 }
 
 // create gives the synced file temp the name base, where nothing has it. The

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firnlog/firn/internal/bubble"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/store"
 )
@@ -337,4 +338,33 @@ func TestOpenFolderMakesParents(t *testing.T) {
 	wantKind(t, "open a file", err, fault.Unavailable)
 	_, err = store.OpenFolder(filepath.Join(dir, "x/below"))
 	wantKind(t, "open below a file", err, fault.Unavailable)
+}
+
+// slowBody takes its time to be read.
+type slowBody struct {
+	*strings.Reader
+	takes time.Duration
+}
+
+func (b slowBody) ReadAt(p []byte, off int64) (int, error) {
+	time.Sleep(b.takes)
+	return b.Reader.ReadAt(p, off)
+}
+
+// A put-if-absent by one who slept would store an object that is old from the first
+// moment on, and would be swept too early.
+func TestFolderSleptPut(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		s := openFolder(t, t.TempDir())
+		for takes, want := range map[time.Duration]bool{time.Minute: true, time.Hour: false} {
+			key := "k-" + takes.String()
+			_, err := s.Put(t.Context(), key, slowBody{strings.NewReader("x"), takes}, store.IfAbsent)
+			if (err == nil) != want || err != nil && !fault.Is(err, fault.Unavailable) {
+				t.Errorf("after %v: %v", takes, err)
+			}
+			if _, _, err := store.ReadAll(t.Context(), s, key); (err == nil) != want {
+				t.Errorf("after %v it reads %v", takes, err)
+			}
+		}
+	})
 }
