@@ -21,7 +21,8 @@ type service struct {
 	logger    *slog.Logger
 }
 
-// run serves until ctx ends or something fails, and then stops: it takes no more
+// run serves until ctx ends or something fails, and calls ready once all listeners
+// are open. Then it stops: it takes no more
 // connections, answers the requests that it has, and only then stops the
 // compactor, whose unfinished step is nothing but garbage for the sweeper.
 func (s *service) run(ctx context.Context, l *listener, ready func()) error {
@@ -34,7 +35,7 @@ func (s *service) run(ctx context.Context, l *listener, ready func()) error {
 	defer func() { stopWork(); <-compacted }()
 
 	serving, ctx := errgroup.WithContext(ctx)
-	serving.Go(func() error { return s.doors.Cluster.Run(ctx) })
+	serving.Go(func() error { return s.doors.Cluster.Run(ctx, ready) })
 	serving.Go(func() error {
 		if err := l.serve(s.http); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -46,7 +47,6 @@ func (s *service) run(ctx context.Context, l *listener, ready func()) error {
 		s.stop(working)
 		return nil
 	})
-	ready()
 	return serving.Wait()
 }
 

@@ -27,17 +27,18 @@ const (
 // Run listens and subscribes with all receivers of the configuration until ctx
 // ends, and returns nil then, once what was taken in is stored. A NATS server
 // that cannot be reached is tried for ever; an HTTP address that cannot be
-// opened is an error.
-func (c *EventStore) Run(ctx context.Context) error {
+// opened is an error. listening is called once all addresses are open.
+func (c *EventStore) Run(ctx context.Context, listening func()) error {
 	work, ctx := errgroup.WithContext(ctx)
 	for address, receivers := range c.byAddress() {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			work.Go(func() error { return fault.New(fault.Invalid, "receiver %q: %w", receivers[0].Name, err) })
-			break
+			return work.Wait()
 		}
 		work.Go(func() error { return c.listen(ctx, l, receivers) })
 	}
+	listening()
 	for _, r := range c.nats {
 		work.Go(func() error { return r.run(ctx) })
 	}

@@ -76,13 +76,14 @@ func TestRunOpensAndClosesEveryListener(t *testing.T) {
 	}
 	defer l.Close()
 	b := newBench(t, Config{HTTP: []HTTPReceiver{{Name: "taken", Address: l.Addr().String(), Path: "/"}}})
-	if err := b.store.Run(t.Context()); err == nil || !strings.Contains(err.Error(), `receiver "taken"`) {
+	if err := b.store.Run(t.Context(), func() { t.Error("it says that it listens") }); err == nil || !strings.Contains(err.Error(), `receiver "taken"`) {
 		t.Error(err)
 	}
 	b = newBench(t, Config{HTTP: []HTTPReceiver{{Name: "free", Address: "127.0.0.1:0", Path: "/"}}})
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- b.store.Run(ctx) }()
+	done, listening := make(chan error), make(chan struct{})
+	go func() { done <- b.store.Run(ctx, func() { close(listening) }) }()
+	<-listening
 	eventually(t, "the listener", func() bool { return strings.Contains(b.logs.String(), "receivers listen") })
 	cancel()
 	if err := <-done; err != nil {
