@@ -23,11 +23,11 @@ var fast, thorough = newCodec(kzstd.SpeedFastest), newCodec(kzstd.SpeedBetterCom
 // names that come again and digits that do not.
 var Zstd compress.Codec = fast
 
-// A column is worth the time of the thorough level if that makes a part of its
-// first large page smaller by one in trialGain bytes.
+// A column is worth the time of the thorough level if that makes the end of its
+// first large page, behind what some encodings put first, smaller by one in
+// trialGain bytes. Small files are not worth the trial.
 const (
-	trialLeast = 16 << 10 // bytes of a page that is large
-	trialMost  = 64 << 10 // bytes that are tried: the last ones, behind what some encodings put first
+	trialBytes = 64 << 10
 	trialGain  = 32
 )
 
@@ -45,8 +45,8 @@ type fitting struct {
 
 // Encode implements [compress.Codec].
 func (f *fitting) Encode(dst, src []byte) ([]byte, error) {
-	if f.chosen == nil && len(src) >= trialLeast {
-		f.chosen = choose(src[max(0, len(src)-trialMost):])
+	if f.chosen == nil && len(src) >= trialBytes {
+		f.chosen = choose(src[len(src)-trialBytes:])
 	}
 	if f.chosen == nil {
 		return fast.Encode(dst, src)
