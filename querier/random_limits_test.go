@@ -74,7 +74,7 @@ func TestLimitsAgainstReference(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 9))
 	logs, queries := 4, 150
 	if testing.Short() {
-		logs = 2
+		logs, queries = 2, 60
 	}
 	came := map[string]int{}
 	for i := range logs {

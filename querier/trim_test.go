@@ -49,7 +49,7 @@ func TestFirstGroupsOfLargeUnits(t *testing.T) {
 			m := &memory{id: "log", hidden: event.MinTime, now: 99, shred: true}
 			m.addFile(t, events[1500:], 2500)
 			m.addFile(t, events[:1500], 1500)
-			for _, where := range []string{"", `"where":[{"field":"event_type","operator":"eq","value":"t1"}],`, `"where":[{"field":"n","operator":"lt","value":900}],`} {
+			for _, where := range []string{"", `"where":[{"field":"event_type","operator":"in","value":["t1","t2"]},{"field":"n","operator":"lt","value":900}],`} {
 				for _, by := range []string{`{"type":"min","field":"timestamp","groupBy":["stream_id"],"orderBy":[{"field":"min"}],"limit":3}`,
 					`{"type":"max","field":"timestamp","groupBy":["stream_id"],"orderBy":[{"field":"max","direction":"desc"}],"limit":5}`} {
 					t.Run(name, func(t *testing.T) { compareRun(t, m, events, fromLog+where+`"reduce":`+by+`}`) })
@@ -63,6 +63,7 @@ func TestFirstGroupsOfLargeUnits(t *testing.T) {
 // files behind them, also where the total takes the counts by type, and none where
 // it takes a scan.
 func TestFirstGroupsSpareTheRest(t *testing.T) {
+	m := byDay(t, 80)
 	const first = `"reduce":{"type":"min","field":"timestamp","groupBy":["stream_id"],"orderBy":[{"field":"min"}],"limit":3}`
 	for _, c := range []struct {
 		query       string
@@ -75,7 +76,6 @@ func TestFirstGroupsSpareTheRest(t *testing.T) {
 		{`"where":[{"field":"n","operator":"gte","value":0}],` + first, `s00`, 4000, 80, 4000},
 		{`"total":false,"where":[{"field":"n","operator":"gte","value":0}],` + first, `s00`, -1, wave, 5 * 10 * minWorkers},
 	} {
-		m := byDay(t, 80)
 		e := newEngine(m)
 		e.workers = minWorkers
 		res := m.ask(t, e, fromLog+c.query+"}")
