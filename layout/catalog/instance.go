@@ -72,6 +72,10 @@ func (i *Instance) HiddenBefore(now event.Micros) event.Micros {
 	return from
 }
 
+// Answers reports whether the instance is spoken of by a text: its id or its name. No
+// two active ones answer to the same.
+func (i *Instance) Answers(idOrName string) bool { return i.ID == idOrName || i.Name == idOrName }
+
 // TooOld reports whether an event of the time t comes too late at the time now.
 func (i *Instance) TooOld(t, now event.Micros) bool {
 	const second = 1_000_000

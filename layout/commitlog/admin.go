@@ -36,7 +36,7 @@ func (l *Log) CreateInstance(ctx context.Context, spec catalog.Instance) (catalo
 		made.Secret = rand.Text()
 		at := -1
 		for i, other := range list {
-			if other.State == catalog.Active && (other.ID == spec.ID || other.Name == spec.Name) {
+			if other.State == catalog.Active && (other.Answers(spec.ID) || other.Answers(spec.Name)) {
 				there = other
 				return nil, fault.New(fault.Exists, "instance %q already exists", other.ID)
 			}
@@ -174,7 +174,7 @@ func (l *Log) UpdateInstance(ctx context.Context, idOrName string, u Update) (ca
 			updated.MaxEventAgeSeconds = *u.MaxEventAgeSeconds
 		}
 		for i, other := range list {
-			if i != at && other.State == catalog.Active && other.Name == updated.Name {
+			if i != at && other.State == catalog.Active && other.Answers(updated.Name) {
 				return nil, fault.New(fault.Exists, "the name %q already exists, as that of instance %q", updated.Name, other.ID)
 			}
 		}

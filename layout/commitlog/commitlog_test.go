@@ -313,6 +313,21 @@ func TestInstances(t *testing.T) {
 	if err != nil || updated.Name != name || updated.RetentionDays != 30 || updated.VisibleFrom != 0 {
 		t.Fatalf("%+v %v", updated, err)
 	}
+	// What is said under an id or a name must not be of another instance from then on.
+	for _, other := range []catalog.Instance{{ID: name}, {ID: "x", Name: made.ID}} {
+		if there, err := l.CreateInstance(ctx, other); !fault.Is(err, fault.Exists) || there.ID != made.ID {
+			t.Errorf("%+v beside %+v: %v", other, updated, err)
+		}
+	}
+	if _, err := l.CreateInstance(ctx, catalog.Instance{ID: "other"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.UpdateInstance(ctx, "other", Update{Name: &made.ID}); !fault.Is(err, fault.Exists) {
+		t.Errorf("an instance bears another's id as its name: %v", err)
+	}
+	if _, err := l.DeleteInstance(ctx, "other"); err != nil {
+		t.Fatal(err)
+	}
 	forever := 0
 	updated, err = l.UpdateInstance(ctx, made.ID, Update{RetentionDays: &forever})
 	hidden := updated.HiddenBefore(updated.UpdatedAt)
