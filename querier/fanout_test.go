@@ -462,10 +462,13 @@ func FuzzShare(f *testing.F) {
 	for _, query := range []string{`"reduce":{"type":"sum","field":"n"}}`, `"orderBy":{"field":"n"},"limit":3}`} {
 		c := newCrew(m, rand.New(rand.NewPCG(1, 1)), 1, "")
 		var mu sync.Mutex
+		kept := 0
 		c.keep = func(share []byte) {
 			mu.Lock()
 			defer mu.Unlock()
-			f.Add(share)
+			if kept++; kept <= 3 { // of some 100 alike: each is run before fuzzing begins
+				f.Add(share)
+			}
 		}
 		m.ask(f, c.spreading(m, 10), fromLog+query)
 	}

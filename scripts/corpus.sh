@@ -20,7 +20,7 @@ go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}'
 		go test -c -fuzz=. -o "$cache/test" "$package"
 		for target in $targets; do
 			found="$cache/$package/$target" kept="$dir/testdata/fuzz/$target"
-			(cd "$dir" && "$cache/test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$time" -test.fuzzcachedir "$cache/$package" </dev/null) >"$cache/log" 2>&1 ||
+			(cd "$dir" && "$cache/test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$time" -test.fuzzminimizetime 200x -test.fuzzcachedir "$cache/$package" </dev/null) >"$cache/log" 2>&1 ||
 				grep -q 'context deadline exceeded' "$cache/log" || { cat "$cache/log"; exit 1; }
 			[[ -d $found ]] || continue
 			mkdir -p "$kept"

@@ -11,7 +11,7 @@ fuzz_package() {
 	local time=$1 log=$2 package=$3 dir=$4 target
 	for target in $(cat "$dir"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p'); do
 		for _ in 1 2 3 4 5; do
-			if go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" </dev/null >"$log" 2>&1; then
+			if go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 50x "$package" </dev/null >"$log" 2>&1; then
 				echo "$package $target: $(grep -o 'execs: [0-9]*' "$log" | tail -n 1)"
 				continue 2
 			fi
