@@ -284,6 +284,11 @@ func testDropped(t *testing.T, shards int) {
 	l := newLog(t, s, 2)
 	rng := rand.New(rand.NewPCG(4, 4))
 	mustAppend(t, l, batch(rng, 50))
+	before := batch(rng, 3)
+	for i := range before.Events {
+		before.Events[i].Stream = "of the first life"
+	}
+	mustAppend(t, l, before)
 	c := &Compactor{Log: l}
 	mustRun(t, c)
 	if _, err := l.DeleteInstance(t.Context(), "i"); err != nil {
@@ -311,6 +316,9 @@ func testDropped(t *testing.T, shards int) {
 				t.Errorf("%s is of a shard that the instance does not have", f.Key)
 			}
 		}
+	}
+	if e := mustAppend(t, commitlog.Open(s), before).Events[0]; e.Sequence != 1 {
+		t.Errorf("a stream of the first life goes on with number %d", e.Sequence)
 	}
 }
 

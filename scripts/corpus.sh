@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes every target of some packages (all by default) for the time given, and keeps
-# of the inputs that reach code which none before did the 16 smallest in the
-# package's testdata/fuzz, where go test runs them as a part of every target.
+# of the inputs that reach code which none before did the smallest, as long as there
+# are no more than 16, in the package's testdata/fuzz, where go test runs them as a part of every target.
 #
 #   scripts/corpus.sh [TIME [PACKAGE ...]]
 set -euo pipefail
@@ -24,7 +24,8 @@ go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}'
 				grep -q 'context deadline exceeded' "$cache/log" || { cat "$cache/log"; exit 1; }
 			[[ -d $found ]] || continue
 			mkdir -p "$kept"
-			find "$found" -type f -size -4k -printf '%s %p\n' | sort -n | head -n "$most" | while read -r _ file; do
+			room=$((most - $(find "$kept" -type f | wc -l)))
+			find "$found" -type f -size -4k -printf '%s %p\n' | sort -n | awk -v room="$room" 'NR <= room' | while read -r _ file; do
 				cp -n "$file" "$kept/"
 			done
 			echo "$package $target: $(find "$kept" -type f | wc -l) inputs kept"
