@@ -58,13 +58,13 @@ func mustHaveFiles(t *testing.T, l *commitlog.Log, want int) {
 func TestManyFilesExpire(t *testing.T) {
 	l := newLog(t, store.NewMemory(), 1)
 	mustAppend(t, l, commitlog.Batch{Events: []event.Event{{Stream: "s", Type: "t", Time: event.ToMicros(time.Now()), Payload: []byte(`1`), Metadata: []byte(`{}`)}}})
-	manyFiles(t, l, 30_000)
+	manyFiles(t, l, 12_000)
 	days := 1
 	if _, err := l.UpdateInstance(t.Context(), "i", commitlog.Update{RetentionDays: &days}); err != nil {
 		t.Fatal(err)
 	}
 	c := &Compactor{Log: l}
-	if r := mustRun(t, c); r.FilesExpired != 30_000 {
+	if r := mustRun(t, c); r.FilesExpired != 12_000 {
 		t.Errorf("%d files expired", r.FilesExpired)
 	}
 	mustHaveFiles(t, l, 0)
@@ -73,7 +73,7 @@ func TestManyFilesExpire(t *testing.T) {
 func TestManyFilesAreDeletedWithTheirInstance(t *testing.T) {
 	l := newLog(t, store.NewMemory(), 1)
 	mustAppend(t, l, commitlog.Batch{Events: []event.Event{{Stream: "s", Type: "t", Time: event.ToMicros(time.Now()), Payload: []byte(`1`), Metadata: []byte(`{}`)}}})
-	manyFiles(t, l, 30_000)
+	manyFiles(t, l, 12_000)
 	if _, err := l.DeleteInstance(t.Context(), "i"); err != nil {
 		t.Fatal(err)
 	}

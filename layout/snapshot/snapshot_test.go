@@ -212,11 +212,11 @@ func FuzzParse(f *testing.F) {
 // which there may be thousands within a day, must find room.
 func TestManyErasuresFindRoom(t *testing.T) {
 	tb := Table{Store: store.NewMemory(), Instance: "i"}
-	st := Shard{Folded: 20_000}
-	for i := range 20_000 {
+	st := Shard{Folded: 3_000}
+	for i := range 3_000 {
 		st.Erasures = append(st.Erasures, Erasure{ID: uuid.NewString(), Position: int64(i + 1), Stream: fmt.Sprintf("%0512d", i)})
 	}
-	if got := commit(t, tb, Edit{Shards: []ShardEdit{{To: st}}}).ShardState(0); len(got.Erasures) != 20_000 {
+	if got := commit(t, tb, Edit{Shards: []ShardEdit{{To: st}}}).ShardState(0); len(got.Erasures) != 3_000 {
 		t.Errorf("%d erasures", len(got.Erasures))
 	}
 }
