@@ -53,6 +53,29 @@ func mustHaveFiles(t *testing.T, l *commitlog.Log, want int) {
 	}
 }
 
+// mustDropFew checks that no snapshot drops more data files than so many.
+func mustDropFew(t *testing.T, l *commitlog.Log, most int) {
+	t.Helper()
+	for n := int64(1); ; n++ {
+		snap, err := l.Table("i").Read(t.Context(), n)
+		if fault.Is(err, fault.NotFound) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		dropped := 0
+		for _, key := range snap.Dropped {
+			if strings.HasPrefix(key, layout.Data("i")) {
+				dropped++
+			}
+		}
+		if dropped > most {
+			t.Errorf("snapshot %d drops %d files", n, dropped)
+		}
+	}
+}
+
 // A snapshot lists all that it drops, so that steps must be bounded by files, too:
 // else what is too much for one could never be dropped.
 func TestManyFilesExpire(t *testing.T) {
@@ -68,6 +91,7 @@ func TestManyFilesExpire(t *testing.T) {
 		t.Errorf("%d files expired", r.FilesExpired)
 	}
 	mustHaveFiles(t, l, 0)
+	mustDropFew(t, l, removesAtOnce)
 }
 
 func TestManyFilesAreDeletedWithTheirInstance(t *testing.T) {
@@ -79,6 +103,7 @@ func TestManyFilesAreDeletedWithTheirInstance(t *testing.T) {
 	}
 	mustRun(t, &Compactor{Log: l})
 	mustHaveFiles(t, l, 0)
+	mustDropFew(t, l, removesAtOnce)
 }
 
 func TestOldErasuresAreForgotten(t *testing.T) {
@@ -119,22 +144,5 @@ func TestStepsDropFewFiles(t *testing.T) {
 	}
 	mustRun(t, c)
 	mustHaveFiles(t, l, 0)
-	for n := int64(1); ; n++ {
-		snap, err := l.Table("i").Read(t.Context(), n)
-		if fault.Is(err, fault.NotFound) {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		dropped := 0
-		for _, key := range snap.Dropped {
-			if strings.HasPrefix(key, layout.Data("i")) {
-				dropped++
-			}
-		}
-		if dropped > 10 {
-			t.Errorf("snapshot %d drops %d files", n, dropped)
-		}
-	}
+	mustDropFew(t, l, 10)
 }
