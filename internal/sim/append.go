@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/firnlog/firn/layout/commitlog"
@@ -94,7 +95,8 @@ func (a *actor) append(r *request) {
 	defer cancel()
 	call := time.Now()
 	receipt, err := a.p.log.Append(ctx, instance, r.batch)
-	if !a.p.alive() && err != nil { // nobody was told anything
+	refused := slices.ContainsFunc(receipt.Parts, func(p commitlog.Part) bool { return p.Err != nil })
+	if !a.p.alive() && (err != nil || refused) { // nobody was told anything
 		receipt, err = commitlog.Receipt{}, fault.New(fault.Unknown, "%w", errDead)
 	}
 	a.answered(call, err)
