@@ -259,7 +259,7 @@ func TestS3MultipartErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := &multipart{part: part, complete: complete}
 			_, s := serve(t, m.ServeHTTP)
-			_, err := s.Put(t.Context(), "k", bytes.NewReader(make([]byte, 25)), store.IfAbsent)
+			_, err := s.Put(t.Context(), "k", bytes.NewReader(make([]byte, 25)), store.Always)
 			if want != nil {
 				wantKind(t, "put", err, fault.KindOf(want))
 			} else if err != nil {
@@ -284,6 +284,21 @@ func TestS3MultipartErrors(t *testing.T) {
 	f("SlowDown", ok, refuse(503, "SlowDown"), kind(fault.Unknown), parts+" complete")
 	f("NoSuchUpload", ok, refuse(404, "NoSuchUpload"), kind(fault.Unknown), parts+" complete")
 	f("PartRefused", refuse(403, "AccessDenied"), done, kind(fault.Unavailable), parts+" abort")
+}
+
+// TestS3PutsOnceIfAbsent: what is put if absent is one request, however large it is:
+// that a store heeds the condition there is tried at start.
+func TestS3PutsOnceIfAbsent(t *testing.T) {
+	store.SetMultipart(t, 10, 10)
+	var requests atomic.Int32
+	_, s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1); r.Method != http.MethodPut || r.URL.RawQuery != "x-id=PutObject" || r.Header.Get("If-None-Match") != "*" {
+			t.Errorf("%s %s, If-None-Match %q", r.Method, r.URL, r.Header.Get("If-None-Match"))
+		}
+	})
+	if _, err := s.Put(t.Context(), "k", bytes.NewReader(make([]byte, 25)), store.IfAbsent); err != nil || requests.Load() != 1 {
+		t.Errorf("%d requests, %v", requests.Load(), err)
+	}
 }
 
 // TestS3Headers pins the headers that the suite's service may be lenient about.

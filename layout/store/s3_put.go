@@ -14,7 +14,9 @@ import (
 )
 
 // Bodies of more than multipartAbove bytes go up in parts of at least partSize
-// bytes each, a few at once. Variables for tests.
+// bytes each, a few at once, but for those that are put if absent: these are one
+// request whatever their size, since not every store heeds the condition when parts
+// become an object. Variables for tests.
 var (
 	multipartAbove int64 = 64 << 20
 	partSize       int64 = 16 << 20
@@ -39,8 +41,8 @@ func (s *S3) Put(ctx context.Context, key string, body Body, cond Condition) (Re
 	if err := begin(ctx, key); err != nil {
 		return Receipt{}, err
 	}
-	if body.Size() > multipartAbove {
-		return s.putParts(ctx, key, body, cond)
+	if body.Size() > multipartAbove && cond == Always {
+		return s.putParts(ctx, key, body)
 	}
 	ctx, sent := watch(ctx)
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
@@ -56,7 +58,7 @@ func (s *S3) Put(ctx context.Context, key string, body Body, cond Condition) (Re
 
 // putParts stores body by a multipart upload, which shows nothing until it is
 // completed. A crash before leaves parts that only a lifecycle rule removes.
-func (s *S3) putParts(ctx context.Context, key string, body Body, cond Condition) (Receipt, error) {
+func (s *S3) putParts(ctx context.Context, key string, body Body) (Receipt, error) {
 	in := &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: s.name(key)}
 	if s.client.Options().RequestChecksumCalculation == aws.RequestChecksumCalculationWhenSupported {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32 // which the SDK then sends with each part
@@ -70,7 +72,7 @@ func (s *S3) putParts(ctx context.Context, key string, body Body, cond Condition
 		s.abort(ctx, key, created.UploadId)
 		return Receipt{}, s.readError("put "+key, err)
 	}
-	receipt, err := s.complete(ctx, key, created.UploadId, parts, cond)
+	receipt, err := s.complete(ctx, key, created.UploadId, parts)
 	if err != nil && !fault.Is(err, fault.Unknown) { // else it may yet be completed
 		s.abort(ctx, key, created.UploadId)
 	}
@@ -101,12 +103,11 @@ func (s *S3) uploadParts(ctx context.Context, key string, upload *string, body B
 }
 
 // complete makes an object of the parts: the one write of the upload.
-func (s *S3) complete(ctx context.Context, key string, upload *string, parts []types.CompletedPart, cond Condition) (Receipt, error) {
+func (s *S3) complete(ctx context.Context, key string, upload *string, parts []types.CompletedPart) (Receipt, error) {
 	ctx, sent := watch(ctx)
 	out, err := s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &s.bucket, Key: s.name(key), UploadId: upload,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-		IfNoneMatch:     cond.noneMatch(),
 	}, once)
 	if err != nil {
 		return Receipt{}, s.writeError("put "+key, err, sent)
