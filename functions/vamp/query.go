@@ -52,6 +52,8 @@ func parseQuery(body []member) (q query, err error) {
 		if q.tags, err = tagTexts(raw); err != nil {
 			return q, err
 		}
+		// An empty tag is no condition, as in the parameter form.
+		q.tags = slices.DeleteFunc(q.tags, func(tag string) bool { return tag == "" })
 	}
 	if raw := given["type"]; !absent(raw) {
 		kind, err := scalarText("the type", raw)
