@@ -20,6 +20,9 @@ const (
 	filterRows  = 2      // and one row in so many has the path
 )
 
+// whole returns what the different strings of all rows take, in bytes.
+func (c *candidate) whole() float64 { return c.cost * float64(c.rows) }
+
 // besideJSON is about what an event takes beside its documents, in bytes.
 const besideJSON = 100
 
@@ -84,10 +87,10 @@ func (c *Chooser) filters(dear []candidate) (out []Field) {
 // the bytes given, and the others.
 func affordable(all []candidate, budget float64) (cheap, dear []candidate) {
 	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.cost, b.cost), strings.Compare(a.Path, b.Path))
+		return cmp.Or(cmp.Compare(a.whole(), b.whole()), strings.Compare(a.Path, b.Path))
 	})
 	for _, f := range all {
-		cost := f.cost * float64(f.rows)
+		cost := f.whole()
 		if cost > budget {
 			dear = append(dear, f)
 			continue
