@@ -65,8 +65,12 @@ func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 	if !bug.In(bug.CursorUnmasked) {
 		v.erased, err = l.Pin(ctx, inst.ID)
 	}
-	if err == nil && v.erased != nil && v.erased.Point.Generation != p.Generation { // as only the log told
+	switch {
+	case err != nil || v.erased == nil:
+	case v.erased.Point.Generation != p.Generation: // as only the log told
 		return nil, earlierLife(inst)
+	case v.old(): // who slept holds commits in memory whose erasures may be done, and listed no more
+		return nil, tooOld(inst)
 	}
 	return v, err
 }

@@ -1,9 +1,13 @@
 package commitlog
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/firnlog/firn/internal/bubble"
+	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/store"
@@ -125,4 +129,39 @@ func TestCursorsEndWithTheInstance(t *testing.T) {
 	if !fault.Is(err, fault.Gone) {
 		t.Errorf("%v, a view of %s", err, seen(t, v))
 	}
+}
+
+// slowList is a store whose next list of commits takes as long as it is told.
+type slowList struct {
+	store.Store
+	takes time.Duration
+}
+
+func (s *slowList) List(ctx context.Context, o store.ListOptions) (store.Page, error) {
+	if strings.Contains(o.Prefix, "/log/") {
+		takes := s.takes
+		s.takes = 0
+		time.Sleep(takes)
+	}
+	return s.Store.List(ctx, o)
+}
+
+// Whoever sleeps while a cursor's view is put together has commits in memory of
+// which the erasures of now may say nothing any more: what these erased is gone.
+func TestSleptCursor(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		slow := &slowList{Store: store.NewMemory()}
+		l := newLog(t, slow, 1)
+		mustAppend(t, l, Batch{Events: events("a", "b")})
+		before, err := l.Pin(t.Context(), "i")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for takes, gone := range map[time.Duration]bool{chain.Fresh / 4: false, 2 * chain.Fresh: true} {
+			slow.takes = takes
+			if _, err := l.At(t.Context(), "i", before.Point); fault.Is(err, fault.Gone) != gone || err != nil && !gone {
+				t.Errorf("after %v: %v", takes, err)
+			}
+		}
+	})
 }
