@@ -117,16 +117,20 @@ func (e *erasures) shows(of *event.Event) bool {
 	return ok && bytes.Equal(of.Payload, payload) && string(of.Metadata) == "{}"
 }
 
-// excuses reports whether the events of a stream before a place may be missing.
-func (e *erasures) excuses(stream string, before event.Place) bool {
-	if e.forgotten > 0 && (before.Position == 0 || before.Position > e.forgotten) {
+// excuses reports whether events of a stream may be missing that were appended
+// before those of a place, or before now at the zero place. An order takes a
+// stream's events from their beginning on, so that, once it is carried out,
+// nothing is left before those that it took. Of orders that are forgotten only the
+// position of the last one is known: others may have been anywhere before it.
+func (e *erasures) excuses(stream string, fromBeginning bool, before event.Place) bool {
+	if e.forgotten > 0 && fromBeginning {
 		return true
 	}
 	if len(e.streams) == 0 {
 		return false
 	}
 	o := e.streams[commitlog.StreamHash(stream)]
-	return o != nil && (!o.done || before.Position == 0 || before.Position > o.position)
+	return o != nil && (!o.done || fromBeginning && (before.Position == 0 || before.Position > o.position))
 }
 
 // took reports whether an event of a stream, at a position, may have been erased.

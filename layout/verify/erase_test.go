@@ -1,7 +1,9 @@
 package verify_test
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +74,44 @@ func TestErasuresAreClean(t *testing.T) {
 		b.mustBeClean()
 		b.compact("plain")
 		b.mustBeClean()
+	})
+}
+
+// TestForgottenErasuresOfSeveralStreams: of orders that are forgotten only the last
+// one's position is known. A stream that was erased before it, and went on before
+// it, is whole; one that lacks events in its middle is not.
+func TestForgottenErasuresOfSeveralStreams(t *testing.T) {
+	erasing(t, func(t *testing.T, b bucket, rng *rand.Rand) {
+		for _, stream := range []string{"stream-3", "stream-7"} {
+			_, err := b.log().EraseStream(t.Context(), "plain", stream)
+			b.must(err)
+			b.append(b.log(), "plain", batch(rng, 60, 2))
+			b.mustBeClean()
+		}
+		for range 36 {
+			b.compact("plain")
+			b.mustBeClean()
+			time.Sleep(24 * time.Hour)
+		}
+		if s, _ := b.newest("plain"); s.Shards[0].ErasedBefore == 0 || len(s.Shards[0].Erasures) > 0 {
+			t.Fatalf("the erasures are not forgotten: %+v", s.Shards[0])
+		}
+		var lacking string
+		b.rewrite("plain", func(events []event.Event) []event.Event {
+			for i := 1; i < len(events)-1; i++ { // sorted by stream and number
+				if lacking = events[i].Stream; events[i-1].Stream == lacking && events[i+1].Stream == lacking {
+					return append(events[:i:i], events[i+1:]...)
+				}
+			}
+			t.Fatal("no stream has three events in the file")
+			return nil
+		}, func(f *snapshot.File) { f.ErasedTo = 1 << 40 })
+		for _, fault := range b.verify(verify.Options{}).Faults {
+			if fault.Kind == verify.Gap && strings.HasPrefix(fault.Text, fmt.Sprintf("stream %q: events", lacking)) {
+				return
+			}
+		}
+		t.Errorf("no gap of %s is found", lacking)
 	})
 }
 

@@ -24,12 +24,12 @@ func (s *shardPass) checkStreams() {
 		}
 		next := int64(1)
 		for _, sp := range st.spans {
-			if sp.lo > next && !s.erased.excuses(name, sp.loPlace) {
+			if sp.lo > next && !s.erased.excuses(name, next == 1, sp.loPlace) {
 				s.out.fault(Gap, s.sources[sp.source], "stream %q: events %d to %d are missing before number %d, which is here", name, next, sp.lo-1, sp.lo)
 			}
 			next = sp.hi + 1
 		}
-		if st.head >= next && !s.erased.excuses(name, event.Place{}) {
+		if st.head >= next && !s.erased.excuses(name, next == 1, event.Place{}) {
 			s.out.fault(Heads, st.headKey, "stream %q stands at %d, and the table has its events up to %d only", name, st.head, next-1)
 		}
 	}
