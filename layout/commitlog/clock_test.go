@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/firnlog/firn/compactor"
+	"github.com/firnlog/firn/internal/bubble"
 	"github.com/firnlog/firn/layout/commitlog"
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
@@ -174,4 +175,48 @@ func TestClocksFarOff(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A process whose clock stood still while it slept takes what it knew for fresh,
+// and what was swept since for the log's end. It refuses nothing by that: it
+// notices how old its knowledge is by the store's clock, and that its own is wrong.
+func TestStoppedClockRefusesNothingFromBefore(t *testing.T) {
+	conflict, again, reused := batch("a"), batch("a"), batch("a")
+	conflict.Expect = map[string]commitlog.Expectation{"a": 5}
+	again.Key, again.Hash = "key", "hash"
+	reused.Key, reused.Hash = "key", "other"
+	for what, b := range map[string]commitlog.Batch{"conflict": conflict, "again": again, "reused": reused} {
+		for _, warm := range []bool{false, true} {
+			t.Run(fmt.Sprint(what, ", warm ", warm), func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T) { afterStop(t, warm, b) })
+			})
+		}
+	}
+}
+
+// afterStop asks for a batch in a process whose clock stood still for days, and
+// then again when the clock is right. The process has written before, or only read.
+func afterStop(t *testing.T, warm bool, b commitlog.Batch) {
+	mem := store.NewMemory()
+	create(t, mem, 1)
+	c := &clock{}
+	l := c.open(mem)
+	first := batch("a")
+	first.Key, first.Hash = "key", "hash"
+	if warm {
+		mustAppend(t, l, first)
+	} else {
+		count(t, l) // knows the snapshot
+		mustAppend(t, commitlog.Open(mem), first)
+	}
+	began := time.Now()
+	weeksPass(t, mem)
+	c.ahead = -time.Since(began)
+	if _, err := l.Append(t.Context(), "i", b); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "clock") {
+		t.Errorf("answered with %v", err)
+	}
+	c.ahead = 0
+	if r, err := l.Append(t.Context(), "i", b); err != nil || r.Replayed || r.Events[0].Sequence != 6 {
+		t.Errorf("once the clock is right: %+v, %v", r, err)
+	}
 }

@@ -216,7 +216,8 @@ func pausePoll(ctx context.Context, wait time.Duration) bool {
 // look asks for the position behind a shard's end and reports whether it is
 // there. That there is nothing may also mean that it was folded and swept while
 // this process slept: the snapshot, which is looked up again after an hour by
-// any clock, tells then (rule 3 of chains).
+// any clock, or when the store's shows in the answer that so much has passed,
+// tells then (rule 3 of chains).
 func (f *Feed) look(ctx context.Context, shard int) (bool, error) {
 	base, err := f.log.newest(ctx, f.inst.ID, chain.Fresh)
 	if err != nil {

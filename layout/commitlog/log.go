@@ -179,14 +179,14 @@ func (l *Log) saw(instance string, s *seenSnapshot) {
 // commit returns the commit at a position, from memory or the bucket, where
 // seen is the store time at which the newest snapshot was last looked up.
 // NotFound when there is none; errMoved when the answer comes so late that the
-// position may have been swept and written again by a writer who slept.
+// position may have been swept, and written again by a writer who slept.
 func (l *Log) commit(ctx context.Context, instance string, shard int, position int64, seen time.Time) (*Commit, error) {
 	key := layout.Commit(instance, shard, position)
 	if c, ok := l.cache.get(key); ok {
 		return c.(*Commit), nil
 	}
 	c, at, err := l.read(ctx, key, shard, position)
-	if err == nil && chain.Stale(seen, at) && !trusting() {
+	if chain.Stale(seen, at) && !trusting() {
 		return nil, errMoved
 	}
 	if err == nil {
@@ -195,11 +195,12 @@ func (l *Log) commit(ctx context.Context, instance string, shard int, position i
 	return c, err
 }
 
-// read reads a commit from the bucket, and the store's time then.
+// read reads a commit from the bucket, and returns the store's time then, also
+// where there is none.
 func (l *Log) read(ctx context.Context, key string, shard int, position int64) (*Commit, time.Time, error) {
 	body, o, err := store.ReadAll(ctx, l.store, key)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, store.AbsentAt(err), err
 	}
 	c, err := decodeAt(key, body, shard, position)
 	return c, o.StoreTime, err

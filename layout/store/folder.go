@@ -156,27 +156,24 @@ type fileBody struct {
 func (f *Folder) open(name string) (file, fs.FileInfo, error) {
 	file, err := f.root.Open(name, os.O_RDONLY)
 	if err != nil {
-		return nil, nil, openError(name, err)
+		return nil, nil, f.openError(name, err)
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = notFound(name) // a directory, which is only the beginning of keys
+		err = fs.ErrNotExist // a directory, which is only the beginning of keys
 	} else if err == nil && linked(info) {
 		err = f.syncDir(path.Dir(name))
 	}
 	if err != nil {
 		file.Close()
-		return nil, nil, openError(name, err)
+		return nil, nil, f.openError(name, err)
 	}
 	return file, info, nil
 }
 
-func openError(name string, err error) error {
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
+func (f *Folder) openError(name string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return notFound(name)
+		return notFound(name, f.now())
 	}
 	return unavailable("folder", err)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -67,7 +68,7 @@ func (m *Memory) object(ctx context.Context, key string) (*memoryObject, error) 
 	defer m.mu.RUnlock()
 	o, ok := m.objects[key]
 	if !ok {
-		return nil, notFound(key)
+		return nil, notFound(key, time.Now())
 	}
 	return o, nil
 }
@@ -166,7 +167,7 @@ func (m *Memory) SetTags(ctx context.Context, key string, tags map[string]string
 	defer m.mu.Unlock()
 	o, ok := m.objects[key]
 	if !ok {
-		return notFound(key)
+		return notFound(key, time.Now())
 	}
 	m.objects[key] = &memoryObject{data: o.data, modified: o.modified, tags: maps.Clone(tags)}
 	return nil
@@ -191,8 +192,8 @@ func (o ListOptions) limit() int {
 	return o.Max
 }
 
-func notFound(key string) error {
-	return fault.New(fault.NotFound, "no object at %s", key)
+func notFound(key string, at time.Time) error {
+	return fault.New(fault.NotFound, "%w", &absence{fmt.Errorf("no object at %s", key), at})
 }
 
 func exists(key string) error {

@@ -19,6 +19,11 @@ import (
 // the answer of a put was lost.
 func Probe(ctx context.Context, s Store) error {
 	key := "probe/" + rand.Text()
+	if _, err := s.Get(ctx, key, Range{}); !fault.Is(err, fault.NotFound) {
+		return fault.Wrap(err, "probe the store")
+	} else if AbsentAt(err).IsZero() {
+		return noTime("answers 404 without a Date")
+	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
@@ -61,7 +66,7 @@ func probed(ctx context.Context, s Store, key, winner string, late bool) error {
 	}
 	o.Body.Close()
 	if o.StoreTime.IsZero() || o.Modified.IsZero() {
-		return fault.New(fault.Invalid, "the store does not tell the time (headers Date and Last-Modified): Firn cannot use it")
+		return noTime("answers without Date or Last-Modified")
 	}
 	content, _, err := ReadAll(ctx, s, key)
 	if err != nil {
@@ -71,6 +76,10 @@ func probed(ctx context.Context, s Store, key, winner string, late bool) error {
 		return noPutIfAbsent("an object was replaced")
 	}
 	return nil
+}
+
+func noTime(how string) error {
+	return fault.New(fault.Invalid, "the store does not tell the time, it %s: Firn cannot use it", how)
 }
 
 func noPutIfAbsent(format string, args ...any) error {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
+	"time"
 
 	smithy "github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -46,7 +47,7 @@ func (s *S3) readError(what string, err error) error {
 	kind, hint := fault.Unavailable, ""
 	switch status, code := statusOf(err), codeOf(err); {
 	case code == "NoSuchKey":
-		kind = fault.NotFound
+		kind, err = fault.NotFound, &absence{err, dateOf(err)}
 	case code == "NoSuchBucket":
 		hint = "there is no such bucket: "
 	case status == http.StatusRequestedRangeNotSatisfiable:
@@ -57,6 +58,15 @@ func (s *S3) readError(what string, err error) error {
 		hint = "access denied (also the answer for an absent object without the right to list the bucket): "
 	}
 	return fault.New(kind, "%s in bucket %s: %s%w", what, s.bucket, hint, err)
+}
+
+// dateOf returns the Date that the answer of err bears; zero without one.
+func dateOf(err error) time.Time {
+	if answer, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && answer.Response != nil {
+		date, _ := http.ParseTime(answer.Response.Header.Get("Date"))
+		return date
+	}
+	return time.Time{}
 }
 
 // writeError gives the failure of a put, delete or tag its kind, nil for nil.

@@ -29,7 +29,8 @@ import (
 // itself after an unknown outcome.
 type Store interface {
 	// Get returns the object at key, or the part of it that r names. The
-	// caller MUST close the object's Body. NotFound when there is none.
+	// caller MUST close the object's Body. NotFound when there is none, with the
+	// store's clock of then, which AbsentAt reads.
 	Get(ctx context.Context, key string, r Range) (*Object, error)
 
 	// Put stores body at key and returns once it is durable and visible to

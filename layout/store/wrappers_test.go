@@ -120,6 +120,18 @@ func TestProbeWantsStoreTime(t *testing.T) {
 		return o
 	}}
 	wantKind(t, "probe", store.Probe(t.Context(), s), fault.Invalid)
+	wantKind(t, "probe", store.Probe(t.Context(), dateless{store.NewMemory()}), fault.Invalid)
+}
+
+// dateless is a store whose answers about what is not there bear no time.
+type dateless struct{ store.Store }
+
+func (s dateless) Get(ctx context.Context, key string, r store.Range) (*store.Object, error) {
+	o, err := s.Store.Get(ctx, key, r)
+	if fault.Is(err, fault.NotFound) {
+		err = fault.New(fault.NotFound, "no object at %s", key)
+	}
+	return o, err
 }
 
 func TestMemoryTellsVirtualTime(t *testing.T) {

@@ -285,6 +285,8 @@ func testStoreTime(t *testing.T, s store.Store) {
 		t.Fatal(err)
 	}
 	next("list", before.StoreTime)
+	_, err = s.Get(t.Context(), "timed", store.Range{})
+	next("get of an absent object", store.AbsentAt(err))
 	next("put", put(t, s, "timed", "x", store.IfAbsent).StoreTime)
 	o, err := s.Get(t.Context(), "timed", store.Range{})
 	if err != nil {
