@@ -268,8 +268,12 @@ func (p *printer) footer(res *client.Result) {
 		p.app.note("this is a part of the answer only: %s", why)
 	}
 	if res.Total != nil {
-		p.app.note("%s events match; %d of %d files read, %s rows scanned, %d commits of the tail, %.1f ms",
-			thousands(*res.Total), s.FilesRead, s.FilesConsidered, thousands(s.RowsScanned), s.TailCommits, s.Milliseconds)
+		match := " match"
+		if *res.Total == 1 {
+			match = " matches"
+		}
+		p.app.note("%s; %d of %d files read, %s rows scanned, %d commits of the tail, %.1f ms",
+			eventsText(*res.Total)+match, s.FilesRead, s.FilesConsidered, thousands(s.RowsScanned), s.TailCommits, s.Milliseconds)
 	}
 	if s.Explain != nil {
 		p.app.note("%s", spread(s.Explain))
