@@ -286,17 +286,22 @@ func TestS3MultipartErrors(t *testing.T) {
 	f("PartRefused", refuse(403, "AccessDenied"), done, kind(fault.Unavailable), parts+" abort")
 }
 
-// TestS3PutsOnceIfAbsent: what is put if absent is one request, however large it is:
-// that a store heeds the condition there is tried at start.
+// TestS3PutsOnceIfAbsent: what is put if absent is one put, however large it is: that
+// a store heeds the condition there is tried at start. Before, it is looked whether
+// the key is taken.
 func TestS3PutsOnceIfAbsent(t *testing.T) {
 	store.SetMultipart(t, 10, 10)
 	var requests atomic.Int32
 	_, s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if requests.Add(1); r.Method != http.MethodPut || r.URL.RawQuery != "x-id=PutObject" || r.Header.Get("If-None-Match") != "*" {
+		if requests.Add(1); r.Method == http.MethodGet {
+			refuse(404, "NoSuchKey")(w, r)
+			return
+		}
+		if r.Method != http.MethodPut || r.URL.RawQuery != "x-id=PutObject" || r.Header.Get("If-None-Match") != "*" {
 			t.Errorf("%s %s, If-None-Match %q", r.Method, r.URL, r.Header.Get("If-None-Match"))
 		}
 	})
-	if _, err := s.Put(t.Context(), "k", bytes.NewReader(make([]byte, 25)), store.IfAbsent); err != nil || requests.Load() != 1 {
+	if _, err := s.Put(t.Context(), "k", bytes.NewReader(make([]byte, 25)), store.IfAbsent); err != nil || requests.Load() != 2 {
 		t.Errorf("%d requests, %v", requests.Load(), err)
 	}
 }

@@ -44,6 +44,11 @@ func (s *S3) Put(ctx context.Context, key string, body Body, cond Condition) (Re
 	if body.Size() > multipartAbove && cond == Always {
 		return s.putParts(ctx, key, body)
 	}
+	if body.Size() > multipartAbove {
+		if err := s.free(ctx, key); err != nil {
+			return Receipt{}, err
+		}
+	}
 	ctx, sent := watch(ctx)
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &s.bucket, Key: s.name(key),
@@ -54,6 +59,22 @@ func (s *S3) Put(ctx context.Context, key string, body Body, cond Condition) (Re
 		return Receipt{}, s.writeError("put "+key, err, sent)
 	}
 	return Receipt{storeTime(out.ResultMetadata)}, nil
+}
+
+// free returns Exists if there is an object at key already: a service that refuses a
+// large body may close the connection on it, and then nobody can tell why.
+func (s *S3) free(ctx context.Context, key string) error {
+	o, err := s.Get(ctx, key, Range{Length: 1})
+	switch {
+	case err == nil:
+		o.Body.Close()
+		return exists(key)
+	case fault.Is(err, fault.Invalid): // an empty object has no first byte
+		return exists(key)
+	case fault.Is(err, fault.NotFound):
+		return nil
+	}
+	return err
 }
 
 // putParts stores body by a multipart upload, which shows nothing until it is
