@@ -20,20 +20,26 @@ type gathered struct {
 	heads  []snapshot.Head // where each stream stands, those whose events are all erased included; by stream
 }
 
+// yieldRows is how many events are decoded before others get their turn.
+const yieldRows = 512
+
 // gather takes the first commits, as many as one step bears.
 func gather(ctx context.Context, v *commitlog.View, commits []*commitlog.Commit) (gathered, error) {
 	g := gatherer{streams: map[string]*standing{}}
-	days, size, taken := map[int64]bool{}, 0, 0
+	days, size, taken, decoded := map[int64]bool{}, 0, 0, 0
 	for taken < len(commits) && size < foldMemory && len(days) < foldDays {
 		c := commits[taken]
 		taken++
-		runtime.Gosched() // see [Compactor.Serve]
 		if !c.Holds() {
 			continue
 		}
 		events, err := c.Events()
 		if err != nil {
 			return gathered{}, err
+		}
+		if decoded += len(events); decoded >= yieldRows { // see [Compactor.Serve]
+			decoded = 0
+			runtime.Gosched()
 		}
 		mask, err := v.TailMask(ctx, c)
 		if err != nil {

@@ -34,7 +34,7 @@ func due(b commitlog.Backlog, now time.Time) bool {
 // applies its step to the other's snapshot. Errors are logged, and the work is
 // tried again the next time.
 //
-// What computes for long yields about every millisecond, so that requests, which
+// What computes for long yields about every millisecond, and not much sooner, so that requests, which
 // compute for a short time, seldom wait for a processor until the scheduler takes
 // one away, which it does after ten milliseconds.
 func (c *Compactor) Serve(ctx context.Context, log *slog.Logger) {

@@ -43,6 +43,9 @@ type fitting struct {
 	chosen *codec // nil as long as it is not
 }
 
+// yieldBytes is the least page that is worth a turn of others before it.
+const yieldBytes = 64 << 10
+
 // Encode implements [compress.Codec].
 func (f *fitting) Encode(dst, src []byte) ([]byte, error) {
 	if f.chosen == nil && len(src) >= trialBytes {
@@ -87,6 +90,8 @@ func newCodec(level kzstd.EncoderLevel) *codec {
 
 // Encode implements [compress.Codec].
 func (c *codec) Encode(dst, src []byte) ([]byte, error) {
-	runtime.Gosched() // data files are made beside requests, which go first
+	if len(src) >= yieldBytes { // data files are made beside requests, which go first
+		runtime.Gosched()
+	}
 	return c.encoder.EncodeAll(src, dst[:0]), nil
 }

@@ -17,13 +17,13 @@ func (w *Writer) write(events []event.Event) error {
 			return err
 		}
 	}
-	w.yield()
+	w.yield(len(events))
 	// Copying the documents brought them near: in the order of a file they come from
 	// all over the memory, and a copy waits for several at once, a parser for each.
 	for i := range events {
 		w.shred.shred(i, &events[i])
 	}
-	w.yield()
+	w.yield(len(events))
 	for _, f := range w.shred.fields {
 		if _, err := w.columns[f.leaf].WriteRowValues(f.rows[:len(events)]); err != nil {
 			return err
