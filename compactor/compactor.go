@@ -32,6 +32,11 @@ type Compactor struct {
 	Progress func(instance string, r Report)
 	Metrics  *Metrics // nil for none
 
+	// folding, when set, takes one value for each step of a fold. A server folds what
+	// is due beside looking at all instances, and each step must begin behind the
+	// other's last one: else both would fold the same commits, and one in vain.
+	folding chan struct{}
+
 	watched      map[string]*watch // by instance: of the looks at all
 	catalogSwept time.Time         // by such a look
 
@@ -105,7 +110,24 @@ func (c *Compactor) fold(ctx context.Context, id string, total *Report) error {
 	if err != nil {
 		return err
 	}
-	return c.repeat(ctx, id, c.foldUntil(ends(v)), total)
+	until := c.foldUntil(ends(v))
+	for more := true; more && err == nil; {
+		more, err = c.foldOnce(ctx, id, until, total)
+	}
+	return err
+}
+
+// foldOnce is [Compactor.once] for a fold, when it is its turn.
+func (c *Compactor) foldOnce(ctx context.Context, id string, s step, total *Report) (more bool, err error) {
+	if c.folding != nil {
+		select {
+		case c.folding <- struct{}{}:
+			defer func() { <-c.folding }()
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+	return c.once(ctx, id, s, total)
 }
 
 // tidy merges files, and drops those that are expired or erased.
@@ -119,29 +141,36 @@ func (c *Compactor) tidy(ctx context.Context, id string, total *Report) error {
 }
 
 // repeat carries out a step until there is nothing left to do.
-func (c *Compactor) repeat(ctx context.Context, id string, s step, total *Report) error {
-	for {
-		began := time.Now()
-		v, seen, err := c.Log.PinFold(ctx, id, foldBytes)
-		if err != nil {
-			return err
-		}
-		edit, report, err := s(ctx, id, v)
-		if err != nil || edit.Empty() {
-			return lost(began, err)
-		}
-		done, err := c.commit(ctx, id, v.Snapshot(), seen, edit)
-		if err != nil {
-			return lost(began, err)
-		}
-		if done {
-			total.add(report)
-			c.Metrics.stepped(report)
-			if c.Progress != nil {
-				c.Progress(id, *total)
-			}
+func (c *Compactor) repeat(ctx context.Context, id string, s step, total *Report) (err error) {
+	for more := true; more && err == nil; {
+		more, err = c.once(ctx, id, s, total)
+	}
+	return err
+}
+
+// once carries out a step. It reports whether there was anything to do.
+func (c *Compactor) once(ctx context.Context, id string, s step, total *Report) (more bool, err error) {
+	began := time.Now()
+	v, seen, err := c.Log.PinFold(ctx, id, foldBytes)
+	if err != nil {
+		return false, err
+	}
+	edit, report, err := s(ctx, id, v)
+	if err != nil || edit.Empty() {
+		return false, lost(began, err)
+	}
+	done, err := c.commit(ctx, id, v.Snapshot(), seen, edit)
+	if err != nil {
+		return false, lost(began, err)
+	}
+	if done {
+		total.add(report)
+		c.Metrics.stepped(report)
+		if c.Progress != nil {
+			c.Progress(id, *total)
 		}
 	}
+	return true, nil
 }
 
 // lost explains that an object is missing which the snapshot named when a step

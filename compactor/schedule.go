@@ -38,7 +38,8 @@ func due(b commitlog.Backlog, now time.Time) bool {
 // compute for a short time, seldom wait for a processor until the scheduler takes
 // one away, which it does after ten milliseconds.
 func (c *Compactor) Serve(ctx context.Context, log *slog.Logger) {
-	folder := &Compactor{Log: c.Log, Metrics: c.Metrics}
+	c.folding = make(chan struct{}, 1)
+	folder := &Compactor{Log: c.Log, Metrics: c.Metrics, folding: c.folding}
 	folded := make(chan string, 1_024) // instances; of those that find no room, the next look finds the files
 	done := make(chan struct{})
 	go func() {

@@ -116,7 +116,7 @@ func (m *memory) Fetch(ctx context.Context, f snapshot.File) (*segment.File, err
 // addCommit stores events of one shard and position as a commit of the tail.
 func (m *memory) addCommit(t testing.TB, events []event.Event) {
 	t.Helper()
-	body, err := segment.Encode(events, nil)
+	body, err := segment.Encode(events, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func TestOldProgramsRefuseNewFormats(t *testing.T) {
 		return body
 	}
 	key := layout.Commit("i", 0, 2)
-	commit, err := segment.Encode([]event.Event{record}, map[string]string{"firn.format": "1000", "firn.key": key, "firn.kind": "events", "firn.id": "x", "firn.time": "1", "firn.generation": "1"})
+	commit, err := segment.Encode([]event.Event{record}, 1, map[string]string{"firn.format": "1000", "firn.key": key, "firn.kind": "events", "firn.id": "x", "firn.time": "1", "firn.generation": "1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(fmt.Sprint("events=", n), func(b *testing.B) {
 			l := newLog(b, nothing{store.NewMemory()}, 1)
 			l.BoundTail(1<<40, 1<<40) // nobody compacts here
+			l.BoundTailBytes(1 << 60)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i = (i + n) % (len(all) - n) {
 				if _, err := l.Append(context.Background(), "i", Batch{Events: all[i : i+n]}); err != nil {

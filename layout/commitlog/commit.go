@@ -50,8 +50,9 @@ const (
 	metaErasure    = "firn.erasure" // JSON
 )
 
-// encode returns the object of a commit. The events must bear their places.
-func (c *Commit) encode(events []event.Event) ([]byte, error) {
+// encode returns the object of a commit. The events, of so many different streams,
+// must bear their places.
+func (c *Commit) encode(events []event.Event, streams int) ([]byte, error) {
 	meta := map[string]string{
 		metaFormat:     strconv.Itoa(Format),
 		metaKey:        c.Key,
@@ -77,7 +78,7 @@ func (c *Commit) encode(events []event.Event) ([]byte, error) {
 		}
 		meta[metaKeys] = string(keys)
 	}
-	return segment.Encode(events, meta)
+	return segment.Encode(events, streams, meta)
 }
 
 // decodeAt reads the commit at a key, which must be the one that belongs there.

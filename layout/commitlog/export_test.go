@@ -16,3 +16,6 @@ func OpenAt(s store.Store, now func() time.Time) *Log {
 // BoundTail sets at how many commits of a shard's tail groups wait, and events
 // are refused.
 func (l *Log) BoundTail(slow, most int64) { l.slowTail, l.maxTail = slow, most }
+
+// BoundTailBytes sets from how many bytes of a shard's tail on groups wait.
+func (l *Log) BoundTailBytes(slow int64) { l.slowBytes = slow }

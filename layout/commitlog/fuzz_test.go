@@ -29,7 +29,7 @@ func FuzzCommit(f *testing.F) {
 			rows = nil
 		}
 		c.Key, c.ID, c.Time, c.Generation = "the key", "the writer", 5, 1
-		body, err := c.encode(rows)
+		body, err := c.encode(rows, 0)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -192,10 +192,11 @@ func (w *writer) store(ctx context.Context, p *plan) (won bool, failed error) {
 	st := w.st
 	key, first := layout.Commit(w.instance, w.shard, st.end+1), p.members[0]
 	c := &Commit{Key: key, Shard: w.shard, Position: st.end + 1, ID: uuid.NewString(), Time: p.time, Generation: first.generation, Drop: first.drop, Erase: first.erase, Keys: p.keys}
-	body, err := c.encode(p.events)
+	body, err := c.encode(p.events, len(p.moved))
 	if err != nil {
 		return false, err
 	}
+	c.Bytes = len(body)
 	if bug.In(bug.EarlyAck) { // whatever becomes of the put
 		w.acknowledge(p, c)
 		defer func() { won, failed, w.st = true, nil, nil }()
@@ -258,8 +259,7 @@ func (w *writer) stillAhead(ctx context.Context, position int64, won bool) error
 	case err != nil:
 		return err
 	case base.snap.ShardState(w.shard).Folded < position:
-		w.st.base, w.st.folded = base, base.snap.ShardState(w.shard)
-		w.st.void = w.st.folded.Generation < w.st.dropped
+		w.st.rebase(base)
 		w.compare(base.seen.At, base.looked) // our clock may have stood still, too
 		return nil
 	case won:

@@ -51,6 +51,7 @@ type Log struct {
 	queue   int // bytes of events that a shard's queue and group take together
 
 	slowTail, maxTail int64 // commits: see SlowTail
+	slowBytes         int64
 
 	mu        sync.Mutex // guards what is below
 	writers   map[shardOf]*writer
@@ -76,7 +77,7 @@ type seenSnapshot struct {
 // Open returns the log in the bucket s. It makes no request.
 func Open(s store.Store) *Log {
 	return &Log{
-		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), footers: newCache(footerBytes), now: time.Now, queue: queueBytes, slowTail: SlowTail, maxTail: MaxTail,
+		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), footers: newCache(footerBytes), now: time.Now, queue: queueBytes, slowTail: SlowTail, maxTail: MaxTail, slowBytes: SlowTailBytes,
 		writers: map[shardOf]*writer{}, snapshots: map[string]*seenSnapshot{}, ends: map[shardOf]int64{}, backlog: map[string]*Backlog{},
 		feeds: map[string]*Feed{},
 	}
@@ -122,9 +123,7 @@ func (l *Log) locate(ctx context.Context, instance string, maxAge time.Duration)
 // newest returns an instance's newest snapshot as it was at most maxAge ago by
 // the process's clock. It costs nothing, one request, or two in a row.
 func (l *Log) newest(ctx context.Context, instance string, maxAge time.Duration) (*seenSnapshot, error) {
-	l.mu.Lock()
-	known := l.snapshots[instance]
-	l.mu.Unlock()
+	known := l.known(instance)
 	if known != nil && maxAge > 0 && chain.Elapsed(known.looked, l.now()) < maxAge {
 		return known, nil
 	}
@@ -154,6 +153,14 @@ func (l *Log) newest(ctx context.Context, instance string, maxAge time.Duration)
 		l.saw(instance, next)
 		return next, nil
 	}
+}
+
+// known returns the newest snapshot of an instance that this process knows, nil for
+// none.
+func (l *Log) known(instance string) *seenSnapshot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.snapshots[instance]
 }
 
 // writer returns the one writer of a shard in this process.

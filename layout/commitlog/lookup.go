@@ -28,18 +28,24 @@ type findings struct {
 	keys  map[string]snapshot.Key
 }
 
-// unknown returns the streams and keys of a group that the state says nothing of.
+// unknown returns the streams and keys of a group that the state says nothing of,
+// and notes the heads of those events whose streams it knows.
 func (st *state) unknown(group []*request) names {
 	streams, keys := map[string]bool{}, map[string]bool{}
-	see := func(stream string) {
-		if st == nil || st.heads[stream] == nil {
+	see := func(stream string) (h *head) {
+		if st != nil {
+			h = st.heads[stream]
+		}
+		if h == nil {
 			streams[stream] = true
 		}
+		return h
 	}
 	for _, r := range group {
 		if r.erase == nil {
+			r.heads = slices.Grow(r.heads[:0], len(r.batch.Events))
 			for i := range r.batch.Events {
-				see(r.batch.Events[i].Stream)
+				r.heads = append(r.heads, see(r.batch.Events[i].Stream))
 			}
 		}
 		for stream := range r.batch.Expect {
@@ -58,19 +64,27 @@ func (st *state) unknown(group []*request) names {
 	return names{slices.Collect(maps.Keys(streams)), slices.Collect(maps.Keys(keys))}
 }
 
-// lookUp makes the state know the streams and keys of a group. It costs nothing
-// where it does, or where the parts of runs that these stand in are in memory,
-// else one round trip.
+// lookUp makes the state know the streams and keys of a group, and notes the heads
+// of its events. It costs nothing where it does, or where the parts of runs that
+// these stand in are in memory, else one round trip.
 func (st *state) lookUp(ctx context.Context, group []*request) error {
 	n, runs := st.unknown(group), st.folded
 	if st.void {
 		runs = snapshot.Shard{}
 	}
 	found, err := st.log.find(ctx, runs, n)
-	if err == nil {
-		st.take(found)
+	if err != nil {
+		return err
 	}
-	return err
+	st.take(found)
+	for _, r := range group {
+		for i, h := range r.heads {
+			if h == nil {
+				r.heads[i] = st.heads[r.batch.Events[i].Stream]
+			}
+		}
+	}
+	return nil
 }
 
 // take learns what runs were found to say, as far as commits behind them have not

@@ -60,9 +60,7 @@ func (st *state) plan(ctx context.Context, group []*request, now time.Time) (*pl
 		case verdict == wait:
 			p.deferred = append(p.deferred, r)
 		case verdict == proceed:
-			if err := st.number(p, r); err != nil {
-				return nil, err
-			}
+			st.number(p, r)
 		}
 	}
 	return p, nil
@@ -118,18 +116,14 @@ func (st *state) judge(p *plan, r *request) (verdict, error) {
 	return proceed, nil
 }
 
-// number adds a request's events to the plan.
-func (st *state) number(p *plan, r *request) error {
+// number adds a request's events to the plan. Their heads were looked up for it.
+func (st *state) number(p *plan, r *request) {
 	first := len(p.events)
 	if r.erase != nil {
 		p.events, p.members, p.first = r.batch.Events, append(p.members, r), append(p.first, first)
-		return nil
+		return
 	}
-	for i := range r.batch.Events {
-		h, err := st.head(r.batch.Events[i].Stream)
-		if err != nil {
-			return err
-		}
+	for i, h := range r.heads {
 		if h.plan != p.number {
 			h.plan, h.planned = p.number, h.sequence
 			p.moved = append(p.moved, h)
@@ -145,7 +139,6 @@ func (st *state) number(p *plan, r *request) error {
 	if r.batch.Key != "" {
 		p.keys = append(p.keys, KeyRange{Key: r.batch.Key, Hash: r.batch.Hash, First: int32(first), Count: int32(len(r.batch.Events))})
 	}
-	return nil
 }
 
 // apply takes in a plan that was stored as c.
@@ -161,6 +154,5 @@ func (st *state) apply(p *plan, c *Commit) {
 	for _, k := range c.Keys {
 		st.keys[k.Key] = snapshot.Key{Key: k.Key, Hash: k.Hash, Position: c.Position, Ordinal: k.First, Count: k.Count, Time: c.Time}
 	}
-	st.end, st.time = c.Position, c.Time
-	st.log.reached(st.instance, st.shard, st.end)
+	st.reach(c)
 }

@@ -17,7 +17,16 @@ const (
 	MaxTail  = 16384
 )
 
-// slowest is how long a group waits just below MaxTail.
+// Bounds of a tail in bytes as they are stored: every query holds it in memory.
+// From SlowTailBytes on groups wait as well, so that a compactor beside them gets
+// its share of the processor, and who appends goes at its pace; slowestBytes
+// further they wait as long as they ever do.
+const (
+	SlowTailBytes = 160 << 20
+	slowestBytes  = 1 << 30
+)
+
+// slowest is how long a group waits just below MaxTail, or far beyond SlowTailBytes.
 const slowest = 2 * time.Second
 
 // lookAgain is how old what is known of the newest snapshot may be where the tail
@@ -30,13 +39,29 @@ func (st *state) tail() int64 { return st.end - st.folded.Folded }
 // linger waits before the next group is taken where the tail is long. Requests
 // that are given up meanwhile are still in the queue, and surely not written.
 func (w *writer) linger() {
-	if w.st == nil || w.idle() {
+	if w.st == nil || w.idle() || w.st.long() <= 0 {
 		return
 	}
-	if over := w.st.tail() - w.log.slowTail; over > 0 {
-		part := min(1, float64(over)/float64(w.log.maxTail-w.log.slowTail))
+	w.adopt()
+	if part := w.st.long(); part > 0 {
 		time.Sleep(time.Duration(part * float64(slowest)))
 	}
+}
+
+// adopt takes in what this process's compactor has folded since, which costs no
+// request.
+func (w *writer) adopt() {
+	if known := w.log.known(w.instance); known != nil && known.seen.Number > w.st.base.seen.Number && known.snap.ShardState(w.shard).Folded <= w.st.end {
+		w.st.rebase(known)
+	}
+}
+
+// long returns how far the tail is on its way from slow to slowest: at most 0 when
+// it is not slow, and at most 1.
+func (st *state) long() float64 {
+	way := func(n, from, to int64) float64 { return min(1, float64(n-from)/float64(to-from)) }
+	l := st.log
+	return max(way(st.tail(), l.slowTail, l.maxTail), way(int64(st.tailBytes), l.slowBytes, l.slowBytes+slowestBytes))
 }
 
 // idle reports whether nothing waits.
@@ -49,7 +74,7 @@ func (w *writer) idle() bool {
 // suspicious reports whether the tail seems long and a newer snapshot may say
 // that it is not.
 func (w *writer) suspicious() bool {
-	return w.st.tail() >= w.log.slowTail && chain.Elapsed(w.st.base.looked, w.log.now()) >= lookAgain
+	return w.st.long() >= 0 && chain.Elapsed(w.st.base.looked, w.log.now()) >= lookAgain
 }
 
 // full refuses the events of a plan where the tail has its greatest length.

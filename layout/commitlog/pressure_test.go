@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firnlog/firn/compactor"
 	"github.com/firnlog/firn/internal/bubble"
 	"github.com/firnlog/firn/layout/chain"
 	"github.com/firnlog/firn/layout/commitlog"
@@ -56,6 +57,46 @@ func TestLongTail(t *testing.T) {
 		n, _ := measured(s, func() { mustAppend(t, l, batch("a")) })
 		if n.Requests() != 1 || time.Since(began) > 0 {
 			t.Errorf("after compaction an append costs %+v and %v", n, time.Since(began))
+		}
+	})
+}
+
+// A tail of many bytes makes appends slower, too, and never impossible. When a
+// compactor of the same process has folded it, that is known at once.
+func TestLargeTail(t *testing.T) {
+	bubble.Run(t, func(t *testing.T) {
+		s := store.NewCounted(store.NewMemory())
+		l := create(t, s, 1)
+		wait := func() time.Duration {
+			began := time.Now()
+			mustAppend(t, l, batch("a"))
+			return time.Since(began)
+		}
+		l.BoundTailBytes(1 << 40)
+		for range 3 {
+			if d := wait(); d > 0 {
+				t.Errorf("a small tail takes %v", d)
+			}
+		}
+		l.BoundTailBytes(1)
+		first := wait()
+		for range 5 {
+			if next := wait(); next <= first || next > 2*time.Second {
+				t.Errorf("a larger tail takes %v after %v", next, first)
+			} else {
+				first = next
+			}
+		}
+		if _, err := (&compactor.Compactor{Log: l}).Run(t.Context(), "i"); err != nil {
+			t.Fatal(err)
+		}
+		l.BoundTailBytes(10_000) // more than a commit has, and less than was folded
+		before := s.Counts()
+		if d := wait(); d > 0 {
+			t.Errorf("a folded tail takes %v", d)
+		}
+		if n := s.Counts().Sub(before); n.Requests() != 1 {
+			t.Errorf("after a fold an append costs %+v", n)
 		}
 	})
 }

@@ -54,6 +54,9 @@ type state struct {
 	heads   map[string]*head        // of the streams that were looked up, or written to since
 	keys    map[string]snapshot.Key // likewise; the zero Key where there is none
 	plans   int64                   // made on this state
+
+	tailSizes []int // of the commits behind folded, as they are stored
+	tailBytes int   // their sum
 }
 
 // head is where a stream stands.
@@ -119,6 +122,27 @@ func (st *state) learnRest(ctx context.Context) error {
 func (st *state) stand(base *seenSnapshot) {
 	st.base, st.folded = base, base.snap.ShardState(st.shard)
 	st.void, st.end, st.time, st.dropped = false, st.folded.Folded, st.folded.Time, st.folded.Generation
+	st.tailSizes, st.tailBytes = nil, 0
+}
+
+// rebase puts the state onto a newer snapshot, which must not have folded more
+// than is known.
+func (st *state) rebase(base *seenSnapshot) {
+	before := st.folded.Folded
+	st.base, st.folded = base, base.snap.ShardState(st.shard)
+	st.void = st.folded.Generation < st.dropped
+	gone := min(int(st.folded.Folded-before), len(st.tailSizes))
+	for _, size := range st.tailSizes[:gone] {
+		st.tailBytes -= size
+	}
+	st.tailSizes = st.tailSizes[gone:]
+}
+
+// reach moves the end on to a commit behind it.
+func (st *state) reach(c *Commit) {
+	st.end, st.time = c.Position, c.Time
+	st.tailSizes, st.tailBytes = append(st.tailSizes, c.Bytes), st.tailBytes+c.Bytes
+	st.log.reached(st.instance, st.shard, st.end)
 }
 
 // catchUp learns every commit behind the end. It asks for one, and as long as
@@ -194,8 +218,7 @@ func (st *state) learn(c *Commit) error {
 			st.keys[k.Key] = snapshot.Key{Key: k.Key, Hash: k.Hash, Position: c.Position, Ordinal: k.First, Count: k.Count, Time: c.Time}
 		}
 	}
-	st.end, st.time = c.Position, c.Time
-	st.log.reached(st.instance, st.shard, st.end)
+	st.reach(c)
 	return nil
 }
 
@@ -213,8 +236,7 @@ func (st *state) refresh(ctx context.Context) error {
 		}
 		return err
 	}
-	st.base, st.folded = base, base.snap.ShardState(st.shard)
-	st.void = st.folded.Generation < st.dropped
+	st.rebase(base)
 	return nil
 }
 

@@ -61,6 +61,7 @@ type request struct {
 	drop       bool     // a drop commit instead of events
 	erase      *Erasure // an erasure instead of events, with the batch's rows as they are
 	size       int      // of the events in bytes
+	heads      []*head  // of the events' streams, for the plan that is being made
 	arrived    time.Time
 	done       chan outcome
 }

@@ -172,7 +172,7 @@ func BenchmarkEncode(b *testing.B) {
 		b.Run(fmt.Sprint("events=", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Encode(events[:n], map[string]string{"firn.id": "abc"}); err != nil {
+				if _, err := Encode(events[:n], n, map[string]string{"firn.id": "abc"}); err != nil {
 					b.Fatal(err)
 				}
 			}

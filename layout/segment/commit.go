@@ -38,9 +38,21 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // maxBuffer bounds the buffers that are kept.
 const maxBuffer = 8 << 20
 
-// Encode returns the sealed file of a commit: events in append order, with meta
-// in its footer. Meta's keys must sort before "firn.~".
-func Encode(events []event.Event, meta map[string]string) ([]byte, error) {
+// plainStreams is the schema of a commit without a dictionary of streams.
+var plainStreams = func() *parquet.Schema {
+	root := ordered{Node: commitSchema}
+	for _, c := range commitSchema.Fields() {
+		if c.Name() == Stream.String() {
+			c = encoded(c, &parquet.Plain)
+		}
+		root.fields = append(root.fields, c)
+	}
+	return parquet.NewSchema(commitSchema.Name(), root)
+}()
+
+// Encode returns the sealed file of a commit: events in append order, of so many
+// different streams, with meta in its footer. Meta's keys must sort before "firn.~".
+func Encode(events []event.Event, streams int, meta map[string]string) ([]byte, error) {
 	buf := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if buf.Cap() <= maxBuffer {
@@ -56,9 +68,13 @@ func Encode(events []event.Event, meta map[string]string) ([]byte, error) {
 	for i := range events {
 		size += events[i].Size()
 	}
+	schema := commitSchema
+	if 2*streams > len(events) { // few names come again: a dictionary would cost more than it saves
+		schema = plainStreams
+	}
 	// Buffers of a page are made beforehand, and most commits are small. The
 	// writer itself is made anew: one that is reset loses the names of columns.
-	w := newWriter(buf, commitSchema, &Plan{}, sealed,
+	w := newWriter(buf, schema, &Plan{}, sealed,
 		parquet.DictionaryMaxBytes(commitDictionary),
 		parquet.Compression(&commitCodec{}),
 		parquet.PageBufferSize(min(max(size, 4<<10), parquet.DefaultPageBufferSize)),

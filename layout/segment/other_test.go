@@ -23,7 +23,7 @@ import (
 func TestAnotherImplementationReadsTheSame(t *testing.T) {
 	events := randomEvents(rand.New(rand.NewPCG(9, 9)), 5000, 100)
 	slices.SortFunc(events, func(a, b event.Event) int { return bytes.Compare([]byte(a.Stream), []byte(b.Stream)) })
-	commit, err := Encode(events, nil)
+	commit, err := Encode(events, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func FuzzDamage(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	commit, err := Encode(events, nil)
+	commit, err := Encode(events, 0, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

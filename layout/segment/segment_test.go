@@ -2,6 +2,7 @@ package segment
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -52,9 +53,9 @@ func readAll(t *testing.T, f *File, shard int) []event.Event {
 func TestEventsComeBackExactly(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{0, 1, 2, 1000, GroupRows + 17} {
-		for _, streams := range []int{1, 10, 1 << 30} { // the last outgrows the dictionary
-			want := randomEvents(rng, n, streams)
-			body, err := Encode(want, map[string]string{"firn.id": "abc"})
+		for _, streams := range []int{0, 1, 10, 1 << 30} { // of the last there is no dictionary, and of the first it outgrows its bounds
+			want := randomEvents(rng, n, cmp.Or(streams, 1<<30))
+			body, err := Encode(want, streams, map[string]string{"firn.id": "abc"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +77,7 @@ func TestEventsComeBackExactly(t *testing.T) {
 }
 
 func TestAnyFlippedByteOfACommitIsFound(t *testing.T) {
-	body, err := Encode(randomEvents(rand.New(rand.NewPCG(3, 4)), 20, 3), nil)
+	body, err := Encode(randomEvents(rand.New(rand.NewPCG(3, 4)), 20, 3), 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestDamagedPagesAreCorrupt(t *testing.T) {
 func TestBoundsHoldEveryValue(t *testing.T) {
 	events := randomEvents(rand.New(rand.NewPCG(7, 8)), 3000, 500)
 	events[7].Stream = strings.Repeat("z", 200)
-	body, err := Encode(events, nil)
+	body, err := Encode(events, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -353,7 +353,7 @@ func (b bucket) recommit(key string, edit func(events []event.Event, meta map[st
 			meta[k] = v
 		}
 	}
-	body, err := segment.Encode(edit(rows(b.t, f, 0), meta), meta)
+	body, err := segment.Encode(edit(rows(b.t, f, 0), meta), 0, meta)
 	b.must(err)
 	b.put(key, body)
 	return key
