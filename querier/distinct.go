@@ -31,19 +31,20 @@ func (d *distincts) reserve(n int) { d.groups = slices.Grow(d.groups, n) }
 
 func (d *distincts) add(group int32, v *Value, _ origin) int {
 	w := [1]Value{v.compacted()}
-	number, grown := d.number(hashOf(w[:]), w[:])
+	hash := hashOf(w[:])
+	number, grown, ok := int32(0), 0, false
+	if number, ok = d.values.find(hash, w[:]); !ok {
+		number, grown = d.number(hash, w[:])
+	}
 	if d.groups[group].add(uint32(number)) {
 		grown += memberSize
 	}
 	return grown
 }
 
-// number returns the number of a value, which is copied, and by how many bytes the
-// column grew.
+// number numbers a value that has none yet. It is copied. It returns by how many
+// bytes the column grew, too.
 func (d *distincts) number(hash uint64, v []Value) (number int32, grown int) {
-	if number, ok := d.values.find(hash, v); ok {
-		return number, 0
-	}
 	w := [1]Value{d.texts.keep(v[0])}
 	return d.values.add(hash, w[:]), valueSize + len(w[0].s)
 }
@@ -52,17 +53,24 @@ func (d *distincts) merge(other column, to []int32) int {
 	o := other.(*distincts)
 	grown := 0
 	d.values.reserve(o.values.len() / 4) // most are there already
-	numbers := make([]uint32, o.values.len())
+	numbers := make([]int32, o.values.len())
+	d.values.findEach(&o.values, numbers)
 	for i := range numbers {
 		v := o.values.at(int32(i))
-		number, n := d.number(o.values.hashes[i], v)
-		numbers[i] = uint32(number)
-		grown += n - valueSize - len(v[0].s) // which the other had accounted for
+		if numbers[i] < 0 { // a text that a dictionary has twice may have been numbered since
+			if n, ok := d.values.find(o.values.hashes[i], v); ok {
+				numbers[i] = n
+			} else {
+				numbers[i], _ = d.number(o.values.hashes[i], v)
+				continue
+			}
+		}
+		grown -= valueSize + len(v[0].s) // which the other had accounted for
 	}
 	for i := range o.groups {
 		g := &d.groups[to[i]]
 		for _, n := range o.groups[i].list {
-			if !g.add(numbers[n]) {
+			if !g.add(uint32(numbers[n])) {
 				grown -= memberSize
 			}
 		}
@@ -98,38 +106,70 @@ func (d *distincts) read(a arrow.Array, row int, group int32) (size int, err err
 // numberSet is a set of small numbers.
 type numberSet struct {
 	list  []uint32
-	slots []uint32 // a number and 1, by its hash, 0 for none; nil while there are few or [numberSet.note] was used
+	bits  []uint64 // one for each number, where a good part of them is in the set; else nil
+	slots []uint32 // a number and 1, by its hash, 0 for none; nil where there are bits, too, or few, or [numberSet.note] was used
 }
 
-// fewNumbers is up to where a set is looked through.
-const fewNumbers = 8
+const (
+	fewNumbers = 8  // up to so many are looked through
+	dense      = 64 // of so many numbers one must be in the set for it to have bits
+)
 
 // note adds a number that is not in the set.
 func (s *numberSet) note(n uint32) {
 	s.list = append(s.list, n)
-	s.slots = nil
+	s.bits, s.slots = nil, nil
 }
 
 // add adds a number and reports whether it was not in the set.
 func (s *numberSet) add(n uint32) bool {
-	if len(s.list) <= fewNumbers {
-		for _, m := range s.list {
-			if m == n {
-				return false
-			}
+	switch {
+	case len(s.list) <= fewNumbers:
+		if slices.Contains(s.list, n) {
+			return false
 		}
 		s.note(n)
 		return true
+	case int(n/64) < len(s.bits):
+	case s.bits != nil || 2*(len(s.list)+1) > len(s.slots):
+		s.index(n)
 	}
-	if 2*(len(s.list)+1) > len(s.slots) {
-		s.rehash()
-	}
-	at, found := s.find(n)
-	if !found {
+	if s.bits != nil {
+		word, bit := &s.bits[n/64], uint64(1)<<(n%64)
+		if *word&bit != 0 {
+			return false
+		}
+		*word |= bit
+	} else {
+		at, found := s.find(n)
+		if found {
+			return false
+		}
 		s.slots[at] = n + 1
-		s.list = append(s.list, n)
 	}
-	return !found
+	s.list = append(s.list, n)
+	return true
+}
+
+// index makes bits or slots anew, with room for more numbers, n among them.
+func (s *numberSet) index(n uint32) {
+	top := max(n, slices.Max(s.list))
+	if int(top) < dense*len(s.list) {
+		s.slots, s.bits = nil, make([]uint64, 2*top/64+1)
+		for _, n := range s.list {
+			s.bits[n/64] |= 1 << (n % 64)
+		}
+		return
+	}
+	size := 4 * fewNumbers
+	for size < 4*len(s.list) {
+		size *= 2
+	}
+	s.bits, s.slots = nil, make([]uint32, size)
+	for _, n := range s.list {
+		at, _ := s.find(n)
+		s.slots[at] = n + 1
+	}
 }
 
 // find returns the slot where a number is, or where it would be.
@@ -141,16 +181,4 @@ func (s *numberSet) find(n uint32) (at uint32, found bool) {
 		}
 	}
 	return at, false
-}
-
-func (s *numberSet) rehash() {
-	size := 4 * fewNumbers
-	for size < 4*len(s.list) {
-		size *= 2
-	}
-	s.slots = make([]uint32, size)
-	for _, n := range s.list {
-		at, _ := s.find(n)
-		s.slots[at] = n + 1
-	}
 }

@@ -159,19 +159,18 @@ func (t *table) count(eventType string, n int64) error {
 func (t *table) merge(o *table) error {
 	t.values += o.values
 	to := make([]int32, o.groups.len())
+	t.groups.findEach(&o.groups, to)
 	grown := 0
 	for i := range to {
-		keys, hash := o.groups.at(int32(i)), o.groups.hashes[i]
-		g, ok := t.groups.find(hash, keys)
-		if ok {
+		keys := o.groups.at(int32(i))
+		if to[i] >= 0 {
 			grown -= t.groupSize(keys)
-		} else {
-			for k := range keys {
-				t.keys[k] = t.texts.keep(keys[k])
-			}
-			g = t.insert(hash, t.keys)
+			continue
 		}
-		to[i] = g
+		for k := range keys {
+			t.keys[k] = t.texts.keep(keys[k])
+		}
+		to[i] = t.insert(o.groups.hashes[i], t.keys)
 	}
 	if err := t.few(); err != nil {
 		return err

@@ -17,6 +17,8 @@ type tuples struct {
 	values []Value // those of list i from i*width on
 	hashes []uint64
 	slots  []slot // as many as a power of two, at most half of them used
+
+	touched byte // so that what findEach reads is not left out
 }
 
 // slot holds the number of a list and 1, 0 for none, and a part of its hash.
@@ -45,6 +47,41 @@ func (t *tuples) find(hash uint64, values []Value) (i int32, ok bool) {
 			return s.number - 1, true
 		}
 	}
+}
+
+// findEach finds the lists of another table, from the first one on as many as there
+// is room for in numbers: -1 for those that are not there.
+//
+// A large table is in no cache, and each look at it waits for the memory three times:
+// for the slot, for the list and for its text. It is looked at for many lists before
+// it is for the next thing of any, so that the processor waits for many at once.
+func (t *tuples) findEach(o *tuples, numbers []int32) {
+	const together = 64
+	var slots [together]slot
+	var first byte
+	mask := uint64(len(t.slots) - 1)
+	for from := 0; from < len(numbers); from += together {
+		some := numbers[from:min(from+together, len(numbers))]
+		if len(t.slots) > 0 {
+			for i := range some {
+				slots[i] = t.slots[o.hashes[from+i]&mask]
+			}
+			for i := range some {
+				if n := slots[i].number; n > 0 && t.width > 0 {
+					if s := t.at(n - 1)[0].s; s != "" {
+						first += s[0]
+					}
+				}
+			}
+		}
+		for i := range some {
+			some[i] = -1
+			if n, ok := t.find(o.hashes[from+i], o.at(int32(from+i))); ok {
+				some[i] = n
+			}
+		}
+	}
+	t.touched = first
 }
 
 // append numbers a list without looking whether it is there already, and so that
