@@ -78,7 +78,9 @@ func (k *coder) code(v *vector, g *grid, rows []int32) bool {
 	case v.codes != nil:
 		k.codeTexts(v, rows)
 	case v.ints != nil:
-		k.codeInts(v, g, rows)
+		if g.step == 0 || !k.codeSteps(v, g, rows) {
+			k.codeInts(v, g, rows)
+		}
 	case v.flags != nil:
 		k.size = 3
 		k.value = func(code int32) Value { return [3]Value{{}, Bool(false), Bool(true)}[code] }
@@ -109,6 +111,39 @@ func (k *coder) codeTexts(v *vector, rows []int32) {
 			k.codes[i] = null
 		}
 	}
+}
+
+// codeSteps counts the buckets from that of the first time on, and reports whether
+// these are few enough: rows that come by stream lie in any. 0 is null.
+func (k *coder) codeSteps(v *vector, g *grid, rows []int32) bool {
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, row := range rows {
+		if at := v.index(row); v.nulls == nil || v.nulls.IsValid(at) {
+			first, last = min(first, v.ints[at]), max(last, v.ints[at])
+		}
+	}
+	if first > last {
+		return false
+	}
+	first = g.floor(first)
+	buckets := (last-first)/g.step + 1
+	if buckets >= denseCodes {
+		return false
+	}
+	step := uint64(g.step)
+	for i, row := range rows {
+		if at := v.index(row); v.nulls == nil || v.nulls.IsValid(at) {
+			k.codes[i] = 1 + int32(uint64(v.ints[at]-first)/step)
+		}
+	}
+	k.size = 1 + int(buckets)
+	k.value = func(code int32) Value {
+		if code == 0 {
+			return Value{}
+		}
+		return Value{kind: v.kind, n: first + int64(code-1)*g.step}
+	}
+	return true
 }
 
 // codeInts numbers the values, or the buckets of times, in the order in which
