@@ -106,7 +106,7 @@ func (c *Compactor) compact(ctx context.Context, id string) (total Report, err e
 // fold folds everything that was committed before the call.
 func (c *Compactor) fold(ctx context.Context, id string, total *Report) error {
 	c.Log.Folding(id)
-	v, _, err := c.Log.PinFold(ctx, id, foldBytes)
+	v, _, err := c.Log.PinFold(ctx, id, 0)
 	if err != nil {
 		return err
 	}
@@ -127,31 +127,33 @@ func (c *Compactor) foldOnce(ctx context.Context, id string, s step, total *Repo
 			return false, ctx.Err()
 		}
 	}
-	return c.once(ctx, id, s, total)
+	return c.once(ctx, id, s, foldBytes, total)
 }
 
 // tidy merges files, and drops those that are expired or erased.
 func (c *Compactor) tidy(ctx context.Context, id string, total *Report) error {
-	for _, s := range []step{c.erase, c.merge, c.expire} {
-		if err := c.repeat(ctx, id, s, total); err != nil {
-			return err
+	err := c.repeat(ctx, id, c.erase, foldBytes, total)
+	for _, s := range []step{c.merge, c.expire} {
+		if err == nil {
+			err = c.repeat(ctx, id, s, 0, total)
 		}
-	}
-	return nil
-}
-
-// repeat carries out a step until there is nothing left to do.
-func (c *Compactor) repeat(ctx context.Context, id string, s step, total *Report) (err error) {
-	for more := true; more && err == nil; {
-		more, err = c.once(ctx, id, s, total)
 	}
 	return err
 }
 
-// once carries out a step. It reports whether there was anything to do.
-func (c *Compactor) once(ctx context.Context, id string, s step, total *Report) (more bool, err error) {
+// repeat carries out a step until there is nothing left to do.
+func (c *Compactor) repeat(ctx context.Context, id string, s step, tail int, total *Report) (err error) {
+	for more := true; more && err == nil; {
+		more, err = c.once(ctx, id, s, tail, total)
+	}
+	return err
+}
+
+// once carries out a step, which needs so many bytes of each shard's tail. It reports
+// whether there was anything to do.
+func (c *Compactor) once(ctx context.Context, id string, s step, tail int, total *Report) (more bool, err error) {
 	began := time.Now()
-	v, seen, err := c.Log.PinFold(ctx, id, foldBytes)
+	v, seen, err := c.Log.PinFold(ctx, id, tail)
 	if err != nil {
 		return false, err
 	}

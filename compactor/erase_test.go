@@ -203,7 +203,7 @@ func TestMergeMeetsErasure(t *testing.T) {
 				t.Fatal(err)
 			}
 			var total Report
-			if err := c.repeat(t.Context(), "i", c.foldUntil(v.Point.Ends), &total); err != nil {
+			if err := c.repeat(t.Context(), "i", c.foldUntil(v.Point.Ends), foldBytes, &total); err != nil {
 				t.Fatal(err)
 			}
 		}

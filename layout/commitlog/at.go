@@ -50,9 +50,9 @@ func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 	}
 	v := l.view(inst, snap, p.Now)
 	v.Point.Ends, v.began, v.seen = p.Ends, began, seen
-	tails := make([][]*Commit, inst.Shards)
+	tails, room := make([][]*Commit, inst.Shards), l.room()
 	for shard, end := range p.Ends {
-		tails[shard], err = l.tail(ctx, inst.ID, snap.ShardState(shard), end, seen, allBytes)
+		tails[shard], err = l.tail(ctx, inst.ID, snap.ShardState(shard), end, seen, allBytes, room)
 		if errors.Is(err, errMoved) && (v.old() || !fault.Is(err, fault.Corrupt)) {
 			return nil, tooOld(inst)
 		}

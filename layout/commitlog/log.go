@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,6 +53,7 @@ type Log struct {
 
 	slowTail, maxTail int64 // commits: see SlowTail
 	slowBytes         int64
+	viewBytes         int64 // of commits that a view holds
 
 	mu        sync.Mutex // guards what is below
 	writers   map[shardOf]*writer
@@ -77,7 +79,7 @@ type seenSnapshot struct {
 // Open returns the log in the bucket s. It makes no request.
 func Open(s store.Store) *Log {
 	return &Log{
-		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), footers: newCache(footerBytes), now: time.Now, queue: queueBytes, slowTail: SlowTail, maxTail: MaxTail, slowBytes: SlowTailBytes,
+		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), footers: newCache(footerBytes), now: time.Now, queue: queueBytes, slowTail: SlowTail, maxTail: MaxTail, slowBytes: SlowTailBytes, viewBytes: viewBytes,
 		writers: map[shardOf]*writer{}, snapshots: map[string]*seenSnapshot{}, ends: map[shardOf]int64{}, backlog: map[string]*Backlog{},
 		feeds: map[string]*Feed{},
 	}
@@ -188,6 +190,13 @@ func (l *Log) saw(instance string, s *seenSnapshot) {
 // NotFound when there is none; errMoved when the answer comes so late that the
 // position may have been swept, and written again by a writer who slept.
 func (l *Log) commit(ctx context.Context, instance string, shard int, position int64, seen time.Time) (*Commit, error) {
+	return l.commitWithin(ctx, instance, shard, position, seen, nil)
+}
+
+// commitWithin is commit for who holds many at once: of those that come from the
+// bucket, none is kept in memory for others, and beyond so many bytes of room only
+// their footers are held. Nil for commit.
+func (l *Log) commitWithin(ctx context.Context, instance string, shard int, position int64, seen time.Time, room *atomic.Int64) (*Commit, error) {
 	key := layout.Commit(instance, shard, position)
 	if c, ok := l.cache.get(key); ok {
 		return c.(*Commit), nil
@@ -196,10 +205,15 @@ func (l *Log) commit(ctx context.Context, instance string, shard int, position i
 	if chain.Stale(seen, at) && !trusting() {
 		return nil, errMoved
 	}
-	if err == nil {
-		l.cache.put(key, c, c.Bytes)
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	if room == nil {
+		l.cache.put(key, c, c.Bytes)
+	} else if room.Add(-int64(c.Bytes)) < 0 {
+		return c.unload(l.store, seen)
+	}
+	return c, nil
 }
 
 // read reads a commit from the bucket, and returns the store's time then, also
@@ -231,15 +245,15 @@ func (l *Log) erasure(ctx context.Context, instance string, shard int, position 
 // counts.
 func trusting() bool { return bug.In(bug.TrustSlowReader) || bug.In(bug.HoleInTail) }
 
-// commits returns the commits of the positions from … to, as [Log.commit] does,
+// commits returns the commits of the positions from … to, as [Log.commitWithin] does,
 // and errMoved when one does not exist.
-func (l *Log) commits(ctx context.Context, instance string, shard int, from, to int64, seen time.Time) ([]*Commit, error) {
+func (l *Log) commits(ctx context.Context, instance string, shard int, from, to int64, seen time.Time, room *atomic.Int64) ([]*Commit, error) {
 	out := make([]*Commit, max(0, to-from+1))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(16)
 	for i := range out {
 		group.Go(func() (err error) {
-			out[i], err = l.commit(ctx, instance, shard, from+int64(i), seen)
+			out[i], err = l.commitWithin(ctx, instance, shard, from+int64(i), seen, room)
 			if fault.Is(err, fault.NotFound) && !bug.In(bug.HoleInTail) {
 				err = missing(layout.Commit(instance, shard, from+int64(i)))
 			}

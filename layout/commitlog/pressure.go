@@ -22,7 +22,7 @@ const (
 // its share of the processor, and who appends goes at its pace; slowestBytes
 // further they wait as long as they ever do.
 const (
-	SlowTailBytes = 160 << 20
+	SlowTailBytes = 256 << 20
 	slowestBytes  = 1 << 30
 )
 

@@ -31,6 +31,10 @@ const MaxSkew = 15 * time.Minute
 // a lost commit left.
 const guess = 18
 
+// learnReads is how many commits of a long tail are in memory at once while they are
+// learned.
+const learnReads = 64
+
 // Bounds of the streams and of the idempotency keys that a shard's state keeps in
 // memory: of some 100 and 300 bytes each.
 const (
@@ -106,13 +110,15 @@ func (st *state) learnRest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	commits, err := st.log.commits(ctx, st.instance, st.shard, st.end+1, end, st.base.seen.At)
-	if err != nil {
-		return err
-	}
-	for _, c := range commits {
-		if err := st.learn(c); err != nil {
+	for st.end < end {
+		some, err := st.log.commits(ctx, st.instance, st.shard, st.end+1, min(end, st.end+learnReads), st.base.seen.At, nil)
+		if err != nil {
 			return err
+		}
+		for _, c := range some {
+			if err := st.learn(c); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
