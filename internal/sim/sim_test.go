@@ -68,7 +68,7 @@ var mistakes = []struct {
 	{bug.UnknownIsFailure, "rule 2", "appends", 1000},
 	{bug.ConflictIsSuccess, "rule 2", "clocks", 400},
 	{bug.ConflictIsTaken, "rule 2", "readers", 400},
-	{bug.TrustSlowWriter, "rule 3", "appends", 1000},
+	{bug.TrustSlowWriter, "rule 3", "clocks", 1000},
 	{bug.TrustSlowReader, "rule 3", "readers", 400},
 	{bug.HoleInTail, "rule 3", "appends", 400},
 	{bug.SleptRequest, "rule 3", "appends", 400},
