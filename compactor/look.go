@@ -91,7 +91,7 @@ func (c *Compactor) lookAt(ctx context.Context, id string, w *watch) (bool, erro
 	if _, err := c.Run(ctx, id); err != nil {
 		return false, err
 	}
-	if v, _, err = c.Log.PinFold(ctx, id, foldBytes); err != nil {
+	if v, _, err = c.Log.PinFold(ctx, id, 0); err != nil {
 		return false, err
 	}
 	if n := v.Snapshot().Number; n != w.snapshot && n > 0 {

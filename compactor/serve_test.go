@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,13 +17,16 @@ import (
 // slow is a store whose every put takes a while, in which others get their turn.
 type slow struct {
 	store.Store
+	mu   sync.Mutex
 	data map[string]bool // keys of data files that were put
 }
 
 func (s *slow) Put(ctx context.Context, key string, body store.Body, cond store.Condition) (store.Receipt, error) {
 	time.Sleep(10 * time.Millisecond)
 	if strings.Contains(key, "/data/") {
+		s.mu.Lock()
 		s.data[key] = true
+		s.mu.Unlock()
 	}
 	return s.Store.Put(ctx, key, body, cond)
 }
@@ -31,7 +35,7 @@ func (s *slow) Put(ctx context.Context, key string, body store.Body, cond store.
 // both make files of the same commits.
 func TestServeFoldsOnce(t *testing.T) {
 	bubble.Run(t, func(t *testing.T) {
-		s := &slow{store.NewMemory(), map[string]bool{}}
+		s := &slow{Store: store.NewMemory(), data: map[string]bool{}}
 		l := newLog(t, s, 1)
 		rng := rand.New(rand.NewPCG(1, 1))
 		for range 2 * dueCommits {

@@ -5,6 +5,7 @@ import "math"
 const (
 	maxCodes   = math.MaxInt32 // of all keys together
 	denseCodes = 1 << 18       // up to so many are looked up in a list
+	fewCodes   = 1 << 10       // so many are few, whatever the number of rows
 )
 
 // coder has a code for each row's value of a key, and the value of each code.
@@ -114,7 +115,7 @@ func (k *coder) codeTexts(v *vector, rows []int32) {
 }
 
 // codeSteps counts the buckets from that of the first time on, and reports whether
-// these are few enough: rows that come by stream lie in any. 0 is null.
+// these are few beside the rows: rows that come by stream lie in any. 0 is null.
 func (k *coder) codeSteps(v *vector, g *grid, rows []int32) bool {
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, row := range rows {
@@ -127,7 +128,7 @@ func (k *coder) codeSteps(v *vector, g *grid, rows []int32) bool {
 	}
 	first = g.floor(first)
 	buckets := (last-first)/g.step + 1
-	if buckets >= denseCodes {
+	if buckets < 1 || buckets > max(fewCodes, int64(len(rows))) { // the first where times beyond all bounds overflow
 		return false
 	}
 	step := uint64(g.step)

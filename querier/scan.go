@@ -55,10 +55,6 @@ type source struct {
 // the scan finds can spare opening the files of later waves.
 const wave = 32
 
-// fetchCommit bounds the commits, in bytes, that are fetched as a whole where a view
-// does not hold them: of larger ones a wave would take too much memory.
-const fetchCommit = 2 << 20
-
 // scan goes through all events that may match.
 func (r *run) scan(ctx context.Context) error {
 	if r.never || r.top == nil && r.table == nil && !r.counting {
@@ -98,18 +94,8 @@ func (r *run) scanHere(ctx context.Context, sources []*source) error {
 		if err != nil {
 			return err
 		}
-		letGo(ctx, some)
 	}
 	return nil
-}
-
-// letGo lets go of the pages of commits that [run.open] has fetched.
-func letGo(ctx context.Context, sources []*source) {
-	for _, s := range sources {
-		if s.commit != nil {
-			s.open = s.commit.File.In(ctx)
-		}
-	}
 }
 
 // sources returns the data files that statistics do not rule out and all
@@ -238,14 +224,6 @@ func (r *run) open(ctx context.Context, sources []*source, open opener) ([]*unit
 	var g errgroup.Group // without a context of its own: pages are read later, under that of opening
 	g.SetLimit(wave)     // opening is waiting
 	for _, s := range sources {
-		if s.commit != nil && !s.open.InMemory() && s.commit.Bytes <= fetchCommit && r.reads(s) {
-			g.Go(func() (err error) {
-				if s.open, err = s.open.Fetch(ctx); err == nil {
-					s.open.CountIn(&r.stats.reads)
-				}
-				return err
-			})
-		}
 		if s.open != nil {
 			continue
 		}
@@ -299,14 +277,6 @@ func (r *run) open(ctx context.Context, sources []*source, open opener) ([]*unit
 		})
 	}
 	return units, nil
-}
-
-// reads reports whether statistics leave anything of an open source to be read.
-func (r *run) reads(s *source) bool {
-	return slices.ContainsFunc(s.open.Groups(), func(g *segment.Group) bool {
-		_, ok := prune(groupExtent{g, s.commit.Shard}, r.columns)
-		return ok
-	})
 }
 
 // unit returns the row group of a number.

@@ -21,8 +21,8 @@ type Stats struct {
 	PagesRead        int64         // of them, those that may hold a match
 	RowsScanned      int64         // events in what was scanned
 	RowsMatched      int64         // events found to match, also by statistics alone
-	BytesRead        int64         // of data files, and of what memory has no room for of the tail: of columns, compressed, and of footers and filters that were not in memory
-	Requests         int64         // the reads that brought these
+	BytesRead        int64         // of data files: of columns, compressed, and of footers and filters that were not in memory
+	Requests         int64         // reads of data files: of these
 	TailCommits      int64         // commits that no data file holds yet
 	Shares           int64         // parts of the work that were spread over workers, this process among them
 	SharesHere       int64         // of them, those done in this process

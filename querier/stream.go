@@ -137,7 +137,6 @@ func (r *run) matches(ctx context.Context, sources []*source, emit func(*chunk) 
 		if err != nil {
 			return err
 		}
-		letGo(ctx, some)
 	}
 	return nil
 }

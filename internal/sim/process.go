@@ -35,9 +35,6 @@ type process struct {
 func (w *world) start(name string) *process {
 	p := &process{w: w, name: name, mem: w.mem, clock: w.newClock(name)}
 	p.log = commitlog.OpenWithClock(p, p.clock.now)
-	if w.dice("holds", name).chance(0.5) { // as of a tail that is longer than memory
-		p.log.HoldTail(0)
-	}
 	return p
 }
 

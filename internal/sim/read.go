@@ -52,7 +52,7 @@ func (w *world) readAll(ctx context.Context, v *commitlog.View, behind []int64) 
 	for _, c := range v.Tail {
 		mask, err := v.TailMask(ctx, c)
 		if err == nil {
-			err = collect(c.File.In(ctx), c.Shard, mask)
+			err = collect(c.File, c.Shard, mask)
 		}
 		if err != nil {
 			return nil, err

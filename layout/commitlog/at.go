@@ -50,9 +50,9 @@ func (l *Log) At(ctx context.Context, instance string, p Point) (*View, error) {
 	}
 	v := l.view(inst, snap, p.Now)
 	v.Point.Ends, v.began, v.seen = p.Ends, began, seen
-	tails, room := make([][]*Commit, inst.Shards), l.room()
+	tails := make([][]*Commit, inst.Shards)
 	for shard, end := range p.Ends {
-		tails[shard], err = l.tail(ctx, inst.ID, snap.ShardState(shard), end, seen, allBytes, room)
+		tails[shard], err = l.tail(ctx, inst.ID, snap.ShardState(shard), end, seen, allBytes)
 		if errors.Is(err, errMoved) && (v.old() || !fault.Is(err, fault.Corrupt)) {
 			return nil, tooOld(inst)
 		}

@@ -1,18 +1,14 @@
 package commitlog
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strconv"
-	"time"
 
 	"github.com/firnlog/firn/layout/event"
 	"github.com/firnlog/firn/layout/fault"
 	"github.com/firnlog/firn/layout/seal"
 	"github.com/firnlog/firn/layout/segment"
-	"github.com/firnlog/firn/layout/store"
 )
 
 // Format is the version of commits that this code writes; higher ones are
@@ -129,25 +125,6 @@ func decode(body []byte, shard int, position int64) (*Commit, error) {
 		return nil, fault.New(fault.Corrupt, "the commit's footer is not one of ours (%v)", err)
 	}
 	return c, nil
-}
-
-// unload returns the commit as one whose rows are read from the bucket when they are
-// needed: until it may have been swept, where it was known at the store time seen that
-// no snapshot has folded it. Then reading is Gone, and what a writer who slept may have
-// put at its position is never taken for it.
-func (c *Commit) unload(s store.Store, seen time.Time) (*Commit, error) {
-	out := *c
-	late := func(at time.Time) error {
-		if at.Sub(seen) > cursorAge && !trusting() {
-			return gone(fault.New(fault.NotFound, "%s was read long after it was looked up", out.Key))
-		}
-		return nil
-	}
-	var err error
-	out.File, err = c.File.Unload(c.Key, func(ctx context.Context) io.ReaderAt {
-		return store.NewReaderAtUntil(ctx, s, out.Key, int64(out.Bytes), late)
-	})
-	return &out, err
 }
 
 // writerID reads the writer's id for the rules of chains.

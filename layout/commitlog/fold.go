@@ -26,7 +26,7 @@ func (v *View) Logged(shard int) int64 { return v.logged[shard] }
 func (l *Log) some(ctx context.Context, instance string, shard int, from, to int64, seen time.Time, bytes int) ([]*Commit, error) {
 	var out []*Commit
 	for from <= to && bytes > 0 {
-		next, err := l.commits(ctx, instance, shard, from, min(to, from+foldReads-1), seen, nil)
+		next, err := l.commits(ctx, instance, shard, from, min(to, from+foldReads-1), seen)
 		if err != nil {
 			return nil, err
 		}

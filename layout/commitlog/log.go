@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -53,7 +52,6 @@ type Log struct {
 
 	slowTail, maxTail int64 // commits: see SlowTail
 	slowBytes         int64
-	viewBytes         int64 // of commits that a view holds
 
 	mu        sync.Mutex // guards what is below
 	writers   map[shardOf]*writer
@@ -79,7 +77,7 @@ type seenSnapshot struct {
 // Open returns the log in the bucket s. It makes no request.
 func Open(s store.Store) *Log {
 	return &Log{
-		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), footers: newCache(footerBytes), now: time.Now, queue: queueBytes, slowTail: SlowTail, maxTail: MaxTail, slowBytes: SlowTailBytes, viewBytes: viewBytes,
+		store: s, catalog: catalog.Open(s), cache: newCache(cacheBytes), footers: newCache(footerBytes), now: time.Now, queue: queueBytes, slowTail: SlowTail, maxTail: MaxTail, slowBytes: SlowTailBytes,
 		writers: map[shardOf]*writer{}, snapshots: map[string]*seenSnapshot{}, ends: map[shardOf]int64{}, backlog: map[string]*Backlog{},
 		feeds: map[string]*Feed{},
 	}
@@ -190,13 +188,15 @@ func (l *Log) saw(instance string, s *seenSnapshot) {
 // NotFound when there is none; errMoved when the answer comes so late that the
 // position may have been swept, and written again by a writer who slept.
 func (l *Log) commit(ctx context.Context, instance string, shard int, position int64, seen time.Time) (*Commit, error) {
-	return l.commitWithin(ctx, instance, shard, position, seen, nil)
+	c, err := l.peek(ctx, instance, shard, position, seen)
+	if err == nil {
+		l.cache.put(c.Key, c, c.Bytes)
+	}
+	return c, err
 }
 
-// commitWithin is commit for who holds many at once: of those that come from the
-// bucket, none is kept in memory for others, and beyond so many bytes of room only
-// their footers are held. Nil for commit.
-func (l *Log) commitWithin(ctx context.Context, instance string, shard int, position int64, seen time.Time, room *atomic.Int64) (*Commit, error) {
+// peek is commit without keeping in memory what comes from the bucket.
+func (l *Log) peek(ctx context.Context, instance string, shard int, position int64, seen time.Time) (*Commit, error) {
 	key := layout.Commit(instance, shard, position)
 	if c, ok := l.cache.get(key); ok {
 		return c.(*Commit), nil
@@ -205,15 +205,7 @@ func (l *Log) commitWithin(ctx context.Context, instance string, shard int, posi
 	if chain.Stale(seen, at) && !trusting() {
 		return nil, errMoved
 	}
-	if err != nil {
-		return nil, err
-	}
-	if room == nil {
-		l.cache.put(key, c, c.Bytes)
-	} else if room.Add(-int64(c.Bytes)) < 0 {
-		return c.unload(l.store, seen)
-	}
-	return c, nil
+	return c, err
 }
 
 // read reads a commit from the bucket, and returns the store's time then, also
@@ -245,22 +237,40 @@ func (l *Log) erasure(ctx context.Context, instance string, shard int, position 
 // counts.
 func trusting() bool { return bug.In(bug.TrustSlowReader) || bug.In(bug.HoleInTail) }
 
-// commits returns the commits of the positions from … to, as [Log.commitWithin] does,
-// and errMoved when one does not exist.
-func (l *Log) commits(ctx context.Context, instance string, shard int, from, to int64, seen time.Time, room *atomic.Int64) ([]*Commit, error) {
+// commits returns the commits of the positions from … to, as [Log.commit] does,
+// and errMoved when one does not exist. They are kept in memory unless they are more
+// than that holds: a long tail would push out what this process has just written, and
+// most of itself.
+func (l *Log) commits(ctx context.Context, instance string, shard int, from, to int64, seen time.Time) ([]*Commit, error) {
 	out := make([]*Commit, max(0, to-from+1))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(16)
 	for i := range out {
 		group.Go(func() (err error) {
-			out[i], err = l.commitWithin(ctx, instance, shard, from+int64(i), seen, room)
+			out[i], err = l.peek(ctx, instance, shard, from+int64(i), seen)
 			if fault.Is(err, fault.NotFound) && !bug.In(bug.HoleInTail) {
 				err = missing(layout.Commit(instance, shard, from+int64(i)))
 			}
 			return err
 		})
 	}
-	return out, group.Wait()
+	if err := group.Wait(); err != nil {
+		return out, err
+	}
+	size := 0
+	for _, c := range out {
+		if c != nil { // nil by a planted mistake alone
+			size += c.Bytes
+		}
+	}
+	if size <= cacheBytes {
+		for _, c := range out {
+			if c != nil {
+				l.cache.put(c.Key, c, c.Bytes)
+			}
+		}
+	}
+	return out, nil
 }
 
 // reached notes that a position of a shard's log is written, and tells those who

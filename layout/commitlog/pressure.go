@@ -22,7 +22,7 @@ const (
 // its share of the processor, and who appends goes at its pace; slowestBytes
 // further they wait as long as they ever do.
 const (
-	SlowTailBytes = 256 << 20
+	SlowTailBytes = 160 << 20
 	slowestBytes  = 1 << 30
 )
 
@@ -39,7 +39,7 @@ func (st *state) tail() int64 { return st.end - st.folded.Folded }
 // linger waits before the next group is taken where the tail is long. Requests
 // that are given up meanwhile are still in the queue, and surely not written.
 func (w *writer) linger() {
-	if w.st == nil || w.idle() || w.st.long() <= 0 {
+	if w.st == nil || w.st.long() <= 0 {
 		return
 	}
 	w.adopt()
@@ -62,13 +62,6 @@ func (st *state) long() float64 {
 	way := func(n, from, to int64) float64 { return min(1, float64(n-from)/float64(to-from)) }
 	l := st.log
 	return max(way(st.tail(), l.slowTail, l.maxTail), way(int64(st.tailBytes), l.slowBytes, l.slowBytes+slowestBytes))
-}
-
-// idle reports whether nothing waits.
-func (w *writer) idle() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.queue) == 0
 }
 
 // suspicious reports whether the tail seems long and a newer snapshot may say

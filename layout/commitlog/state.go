@@ -111,7 +111,7 @@ func (st *state) learnRest(ctx context.Context) error {
 		return err
 	}
 	for st.end < end {
-		some, err := st.log.commits(ctx, st.instance, st.shard, st.end+1, min(end, st.end+learnReads), st.base.seen.At, nil)
+		some, err := st.log.commits(ctx, st.instance, st.shard, st.end+1, min(end, st.end+learnReads), st.base.seen.At)
 		if err != nil {
 			return err
 		}

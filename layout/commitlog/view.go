@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -192,21 +191,6 @@ func (l *Log) unfolded(instance string, shards int) int64 {
 // allBytes stands for a tail as a whole.
 const allBytes = -1
 
-// viewBytes bounds the commits that a view holds in memory beside those that are there
-// anyway. Of the rest of a longer tail it reads what a query needs, as of data files.
-const viewBytes = 32 << 20
-
-// HoldTail sets how many bytes of commits a view holds. It is for tests, whose tails
-// are short, and to be called before the log is used.
-func (l *Log) HoldTail(bytes int64) { l.viewBytes = bytes }
-
-// room returns the room of a new view for commits.
-func (l *Log) room() *atomic.Int64 {
-	room := new(atomic.Int64)
-	room.Store(l.viewBytes)
-	return room
-}
-
 // want says what is read when a view is pinned.
 type want struct {
 	bytes    int          // stored ones of each shard's tail
@@ -221,7 +205,7 @@ func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot
 	v := l.view(inst, base.snap, event.ToMicros(l.now()))
 	v.seen = base.seen.At
 	v.Point.Ends, v.logged = make([]int64, inst.Shards), make([]int64, inst.Shards)
-	tails, room := make([][]*Commit, inst.Shards), l.room()
+	tails := make([][]*Commit, inst.Shards)
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		_, _ = v.entries(gctx, w.from, w.to) // who needs them asks again, and hears why not
@@ -239,7 +223,7 @@ func (l *Log) pin(ctx context.Context, inst catalog.Instance, base *seenSnapshot
 				return errMoved
 			}
 			st := base.snap.ShardState(shard)
-			tails[shard], err = l.tail(gctx, inst.ID, st, end, base.seen.At, w.bytes, room)
+			tails[shard], err = l.tail(gctx, inst.ID, st, end, base.seen.At, w.bytes)
 			v.Point.Ends[shard], v.logged[shard] = end, end
 			if w.bytes != allBytes {
 				v.Point.Ends[shard] = min(end, st.Folded+int64(len(tails[shard])))
@@ -336,21 +320,15 @@ func (l *Log) end(ctx context.Context, instance string, shard int, base *seenSna
 	}
 }
 
-// tail reads the commits behind a folded position, the first of so many bytes, or all
-// of them within the room of a view. errMoved when one is gone.
-func (l *Log) tail(ctx context.Context, instance string, st snapshot.Shard, end int64, seen time.Time, bytes int, room *atomic.Int64) (commits []*Commit, err error) {
+// tail reads the commits behind a folded position, the first of so many bytes.
+// errMoved when one is gone.
+func (l *Log) tail(ctx context.Context, instance string, st snapshot.Shard, end int64, seen time.Time, bytes int) (commits []*Commit, err error) {
 	first := st.Folded + 1
 	if bug.In(bug.CountedTwice) {
 		first = max(1, st.Folded)
 	}
 	if bytes == allBytes {
-		if commits, err = l.commits(ctx, instance, st.Shard, first, end, seen, room); err == nil && room.Load() >= 0 {
-			for _, c := range commits { // a longer tail would push out what this process has just written
-				if c != nil { // nil by a planted mistake alone
-					l.cache.put(c.Key, c, c.Bytes)
-				}
-			}
-		}
+		commits, err = l.commits(ctx, instance, st.Shard, first, end, seen)
 	} else {
 		commits, err = l.some(ctx, instance, st.Shard, first, end, seen, bytes)
 	}

@@ -163,6 +163,9 @@ func (w *writer) free(r *request) {
 func (w *writer) run() {
 	for {
 		runtime.Gosched() // requests that are ready to be queued join the group
+		if !w.wanted() {
+			return
+		}
 		w.linger()
 		group := w.take()
 		if len(group) == 0 {
@@ -173,6 +176,14 @@ func (w *writer) run() {
 		cancel()
 		w.putBack(deferred)
 	}
+}
+
+// wanted reports whether anything waits. If not, the goroutine has to end.
+func (w *writer) wanted() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running = len(w.queue) > 0
+	return w.running
 }
 
 // take returns the next group. Two requests with the same idempotency key are

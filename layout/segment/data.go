@@ -73,42 +73,6 @@ func openFrom(ctx context.Context, s store.Store, of snapshot.File, from int64) 
 	return f.under(ctx, r), nil
 }
 
-// Unload returns a file that is in memory as one called key whose pages are read by
-// open's readers when they are needed, as those of data files are. Nothing is read for
-// that, and nothing of f's memory is kept.
-func (f *File) Unload(key string, open func(context.Context) io.ReaderAt) (*File, error) {
-	size := f.pq.Size()
-	end := piece{from: f.End()}
-	end.data = make([]byte, size-end.from)
-	if err := end.read(f.r); err != nil {
-		return nil, err
-	}
-	out, err := Open(pieces{end}, size)
-	if err != nil {
-		return nil, err
-	}
-	out.name, out.open, out.r.end = key, open, end
-	return out.In(context.Background()), nil
-}
-
-// InMemory reports whether reading the file's pages takes no request.
-func (f *File) InMemory() bool { return f.open == nil || len(f.r.pages.data) > 0 }
-
-// Fetch is [File.In] for who goes on to read pages: one request brings all of them,
-// for as long as the file returned is in use.
-func (f *File) Fetch(ctx context.Context) (*File, error) {
-	out := f.In(ctx)
-	if out.InMemory() {
-		return out, nil
-	}
-	pages := piece{data: make([]byte, out.r.end.from)}
-	if err := pages.read(out.r); err != nil {
-		return nil, err
-	}
-	out.r.pages = pages
-	return out, nil
-}
-
 // In returns the file for another reader: its pages are read under ctx, where they
 // are not kept with its end, and what reading costs is counted anew. Nothing is read
 // for that. A file in memory is the same file, for the time of ctx.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/firnlog/firn/layout/fault"
 )
@@ -44,21 +43,13 @@ type readerAt struct {
 	s    Store
 	key  string
 	size int64
-	late func(at time.Time) error // nil for no check
-}
-
-// NewReaderAtUntil is NewReaderAt for an object whose key may be free again one day, and
-// then another's: late is called with the store's time of each answer, also of one
-// that there is no object, and an error of it is that of the read.
-func NewReaderAtUntil(ctx context.Context, s Store, key string, size int64, late func(at time.Time) error) io.ReaderAt {
-	return &readerAt{ctx, s, key, size, late}
 }
 
 // NewReaderAt returns an [io.ReaderAt] over the object at key, of size bytes,
 // for the time of ctx. Each ReadAt is one ranged Get. Errors of ReadAt other
 // than io.EOF are those of Get, and Corrupt when the object has another size.
 func NewReaderAt(ctx context.Context, s Store, key string, size int64) io.ReaderAt {
-	return &readerAt{ctx, s, key, size, nil}
+	return &readerAt{ctx, s, key, size}
 }
 
 // ReadAt implements [io.ReaderAt].
@@ -74,12 +65,6 @@ func (r *readerAt) ReadAt(p []byte, offset int64) (int, error) {
 		return 0, nil
 	}
 	o, err := r.s.Get(r.ctx, r.key, Range{Offset: offset, Length: int64(n)})
-	if late := r.lateness(o, err); late != nil {
-		if err == nil {
-			o.Body.Close()
-		}
-		return 0, late
-	}
 	if fault.Is(err, fault.Invalid) { // the range lies behind the end
 		return 0, fault.New(fault.Corrupt, "object %s has fewer than %d bytes: %w", r.key, r.size, err)
 	}
@@ -97,16 +82,4 @@ func (r *readerAt) ReadAt(p []byte, offset int64) (int, error) {
 		return n, io.EOF
 	}
 	return n, nil
-}
-
-// lateness returns what late says of an answer.
-func (r *readerAt) lateness(o *Object, err error) error {
-	at := AbsentAt(err)
-	if err == nil {
-		at = o.StoreTime
-	}
-	if r.late == nil || at.IsZero() {
-		return nil
-	}
-	return r.late(at)
 }
