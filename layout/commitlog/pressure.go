@@ -18,15 +18,17 @@ const (
 )
 
 // Bounds of a tail in bytes as they are stored: every query holds it in memory.
-// From SlowTailBytes on groups wait as well, so that a compactor beside them gets
-// its share of the processor, and who appends goes at its pace; slowestBytes
-// further they wait as long as they ever do.
+// From SlowTailBytes on each group waits the longer the more bytes the one before it
+// had, so that a compactor beside the writers gets its share of the processor, and
+// who appends for long goes at its pace; slowestBytes further no shard takes more than
+// slowRate, and never less: what nobody compacts can still be imported.
 const (
 	SlowTailBytes = 160 << 20
-	slowestBytes  = 1 << 30
+	slowestBytes  = 128 << 20
+	slowRate      = 20 << 20 // bytes a second
 )
 
-// slowest is how long a group waits just below MaxTail, or far beyond SlowTailBytes.
+// slowest is how long a group waits just below MaxTail.
 const slowest = 2 * time.Second
 
 // lookAgain is how old what is known of the newest snapshot may be where the tail
@@ -39,13 +41,28 @@ func (st *state) tail() int64 { return st.end - st.folded.Folded }
 // linger waits before the next group is taken where the tail is long. Requests
 // that are given up meanwhile are still in the queue, and surely not written.
 func (w *writer) linger() {
-	if w.st == nil || w.st.long() <= 0 {
+	if w.st == nil || !w.st.long() {
 		return
 	}
 	w.adopt()
-	if part := w.st.long(); part > 0 {
-		time.Sleep(time.Duration(part * float64(slowest)))
+	time.Sleep(w.st.wait())
+}
+
+// long reports whether the tail is so long that groups wait, or about to be.
+func (st *state) long() bool {
+	return st.tail() >= st.log.slowTail || int64(st.tailBytes) >= st.log.slowBytes
+}
+
+// wait returns how long the next group waits.
+func (st *state) wait() time.Duration {
+	part := func(over, most int64) float64 { return min(1, max(0, float64(over)/float64(most))) }
+	byLength := part(st.tail()-st.log.slowTail, st.log.maxTail-st.log.slowTail) * float64(slowest)
+	last := 0
+	if n := len(st.tailSizes); n > 0 {
+		last = st.tailSizes[n-1]
 	}
+	byBytes := part(int64(st.tailBytes)-st.log.slowBytes, slowestBytes) * float64(last) / slowRate * float64(time.Second)
+	return time.Duration(max(byLength, byBytes))
 }
 
 // adopt takes in what this process's compactor has folded since, which costs no
@@ -56,18 +73,10 @@ func (w *writer) adopt() {
 	}
 }
 
-// long returns how far the tail is on its way from slow to slowest: at most 0 when
-// it is not slow, and at most 1.
-func (st *state) long() float64 {
-	way := func(n, from, to int64) float64 { return min(1, float64(n-from)/float64(to-from)) }
-	l := st.log
-	return max(way(st.tail(), l.slowTail, l.maxTail), way(int64(st.tailBytes), l.slowBytes, l.slowBytes+slowestBytes))
-}
-
 // suspicious reports whether the tail seems long and a newer snapshot may say
 // that it is not.
 func (w *writer) suspicious() bool {
-	return w.st.long() >= 0 && chain.Elapsed(w.st.base.looked, w.log.now()) >= lookAgain
+	return w.st.long() && chain.Elapsed(w.st.base.looked, w.log.now()) >= lookAgain
 }
 
 // full refuses the events of a plan where the tail has its greatest length.
