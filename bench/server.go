@@ -85,6 +85,17 @@ func (s *server) cpu() time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
+// rest waits until the server has nothing more to do.
+func (s *server) rest(ctx context.Context) {
+	const look, little = 2 * time.Second, 60 * time.Millisecond
+	for before := s.cpu(); ctx.Err() == nil; before = s.cpu() {
+		time.Sleep(look)
+		if s.cpu()-before < little {
+			return
+		}
+	}
+}
+
 // createInstance makes an instance on a server.
 func createInstance(ctx context.Context, address, id string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/v1/instances", strings.NewReader(fmt.Sprintf(`{"id":%q}`, id)))

@@ -32,12 +32,12 @@ const (
 // permissions are what functions need, and no more: only the compactor deletes,
 // and what only reads cannot write. Tests in localstack/cloud show that they suffice.
 var permissions = map[string][]string{
-	"ingest": {"s3:GetObject" + objects, "s3:PutObject" + objects, "s3:AbortMultipartUpload" + objects, "s3:ListBucket" + bucket, "s3:GetBucketVersioning" + bucket,
+	"ingest": {"s3:GetObject" + objects, "s3:PutObject" + objects, "s3:ListBucket" + bucket, "s3:GetBucketVersioning" + bucket,
 		"sqs:SendMessage on Queue.Arn", "sqs:SendMessage on DeadLetters.Arn", "lambda:InvokeFunction on CompactFunction.Arn"},
 	"query": {"s3:GetObject" + objects, "s3:ListBucket" + bucket,
 		"lambda:InvokeFunction on arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-query"}, // itself
 	"tail": {"s3:GetObject" + objects, "s3:ListBucket" + bucket},
-	"socket": {"s3:GetObject" + objects, "s3:PutObject" + objects, "s3:AbortMultipartUpload" + objects, "s3:ListBucket" + bucket,
+	"socket": {"s3:GetObject" + objects, "s3:PutObject" + objects, "s3:ListBucket" + bucket,
 		"execute-api:ManageConnections on arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Sockets}/prod/POST/@connections/*",
 		"lambda:InvokeFunction on CompactFunction.Arn"},
 	"compact": {"s3:GetObject" + objects, "s3:PutObject" + objects, "s3:DeleteObject" + objects, "s3:AbortMultipartUpload" + objects,
