@@ -5,19 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"os"
-	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/firnlog/firn/compactor"
 	"github.com/firnlog/firn/functions"
 )
-
-// heapGrowth is by how many percent the heap of a server grows until it is collected
-// again, where GOGC does not say it: most of it are bytes of commits and pages, which
-// a collection does not go through, so that twice as many of them cost little.
-const heapGrowth = 50
 
 // service is an HTTP server with the doors behind it, and the compactor and
 // ClusterCockpit's receivers beside it.
@@ -33,9 +26,6 @@ type service struct {
 // connections, answers the requests that it has, and only then stops the
 // compactor, whose unfinished step is nothing but garbage for the sweeper.
 func (s *service) run(ctx context.Context, l *listener, ready func()) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
-	}
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	compacted := make(chan struct{})
 	go func() {
@@ -43,6 +33,7 @@ func (s *service) run(ctx context.Context, l *listener, ready func()) error {
 		s.compactor.Serve(working, s.logger)
 	}()
 	defer func() { stopWork(); <-compacted }()
+	go boundHeap(working)
 
 	serving, ctx := errgroup.WithContext(ctx)
 	serving.Go(func() error { return s.doors.Cluster.Run(ctx, ready) })
