@@ -43,7 +43,7 @@ func TestPlanted(t *testing.T) {
               Resource: !Sub "${Bucket.Arn}/${Prefix}/*"
             - Effect: Allow
               Action: ["s3:GetBucketLocation"]`)
-	f("ingest may s3:DeleteObject", `["s3:GetObject", "s3:PutObject", `, `["s3:DeleteObject", "s3:GetObject", "s3:PutObject", `)
+	f("ingest may s3:DeleteObject", `["s3:GetObject", "s3:PutObject"]`, `["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]`)
 	f("query may s3:GetObject on *", `              Action: ["s3:GetObject"]
               Resource: !Sub "${Bucket.Arn}/${Prefix}/*"`, `              Action: ["s3:GetObject"]
               Resource: "*"`)
