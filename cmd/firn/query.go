@@ -119,6 +119,9 @@ func (c *queryCmd) query(stdin io.Reader) (query, error) {
 	if c.Text != "" {
 		return c.text()
 	}
+	if strings.HasPrefix(c.Instance, "from ") {
+		return nil, usage("the instance comes first, and the query behind it, without from: firn query my-log '| count by type'")
+	}
 	if c.All && (c.Limit != nil || c.Reduce != "") {
 		return nil, usage("--all shows every event: leave out --limit and --reduce")
 	}
