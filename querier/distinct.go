@@ -31,20 +31,19 @@ func (d *distincts) reserve(n int) { d.groups = slices.Grow(d.groups, n) }
 
 func (d *distincts) add(group int32, v *Value, _ origin) int {
 	w := [1]Value{v.compacted()}
-	hash := hashOf(w[:])
-	number, grown, ok := int32(0), 0, false
-	if number, ok = d.values.find(hash, w[:]); !ok {
-		number, grown = d.number(hash, w[:])
-	}
+	number, grown := d.number(hashOf(w[:]), w[:])
 	if d.groups[group].add(uint32(number)) {
 		grown += memberSize
 	}
 	return grown
 }
 
-// number numbers a value that has none yet. It is copied. It returns by how many
-// bytes the column grew, too.
+// number returns the number of a value, which is copied, and by how many bytes the
+// column grew.
 func (d *distincts) number(hash uint64, v []Value) (number int32, grown int) {
+	if number, ok := d.values.find(hash, v); ok {
+		return number, 0
+	}
 	w := [1]Value{d.texts.keep(v[0])}
 	return d.values.add(hash, w[:]), valueSize + len(w[0].s)
 }
@@ -56,16 +55,11 @@ func (d *distincts) merge(other column, to []int32) int {
 	numbers := make([]int32, o.values.len())
 	d.values.findEach(&o.values, numbers)
 	for i := range numbers {
-		v := o.values.at(int32(i))
-		if numbers[i] < 0 { // a text that a dictionary has twice may have been numbered since
-			if n, ok := d.values.find(o.values.hashes[i], v); ok {
-				numbers[i] = n
-			} else {
-				numbers[i], _ = d.number(o.values.hashes[i], v)
-				continue
-			}
+		v, n := o.values.at(int32(i)), 0
+		if numbers[i] < 0 { // or numbered since, where a dictionary has a text twice
+			numbers[i], n = d.number(o.values.hashes[i], v)
 		}
-		grown -= valueSize + len(v[0].s) // which the other had accounted for
+		grown += n - valueSize - len(v[0].s) // which the other had accounted for
 	}
 	for i := range o.groups {
 		g := &d.groups[to[i]]

@@ -80,7 +80,9 @@ func (st *state) lookUp(ctx context.Context, group []*request) error {
 	for _, r := range group {
 		for i, h := range r.heads {
 			if h == nil {
-				r.heads[i] = st.heads[r.batch.Events[i].Stream]
+				if r.heads[i], err = st.head(r.batch.Events[i].Stream); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -11,6 +11,7 @@ type absence struct {
 	at time.Time
 }
 
+// Unwrap returns the error without the time.
 func (a *absence) Unwrap() error { return a.error }
 
 // AbsentAt returns the store's clock when it answered a Get that there is no

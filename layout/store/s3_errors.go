@@ -107,6 +107,7 @@ type answerBody struct {
 	key  string
 }
 
+// Read implements [io.Reader].
 func (b *answerBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	if err != nil && err != io.EOF {
@@ -115,4 +116,5 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close implements [io.Closer].
 func (b *answerBody) Close() error { return b.body.Close() }
