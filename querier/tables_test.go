@@ -50,3 +50,35 @@ func TestFindEach(t *testing.T) {
 		}
 	}
 }
+
+// Buckets that are counted from the first one on are those that are looked up one by
+// one, and times far apart are not counted.
+func TestCodeSteps(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, length := range []string{"1s", "5m", "1h", "1d", "1w"} {
+		b, err := ParseBucket(length, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := newGrid(b)
+		v := &vector{kind: moment, ints: make([]int64, 500)}
+		rows := make([]int32, len(v.ints))
+		for i := range rows {
+			rows[i], v.ints[i] = int32(i), rng.Int64N(800*g.step)-400*g.step // before and after 1970
+		}
+		counted, looked := coder{codes: make([]int32, len(rows))}, coder{codes: make([]int32, len(rows))}
+		if !counted.codeSteps(v, &g, rows) {
+			t.Fatalf("%s: not counted", length)
+		}
+		looked.codeInts(v, &g, rows)
+		for i := range rows {
+			if got, want := counted.value(counted.codes[i]), looked.value(looked.codes[i]); got != want {
+				t.Fatalf("%s: %d is in %+v, want %+v", length, v.ints[i], got, want)
+			}
+		}
+		v.ints[7] = 1_000_000 * g.step
+		if counted.codeSteps(v, &g, rows) {
+			t.Errorf("%s: a million buckets are counted for %d rows", length, len(rows))
+		}
+	}
+}
